@@ -1,0 +1,126 @@
+//! Changing and ending a socket at runtime.
+
+use std::time::Instant;
+
+use actix::{Context, Handler, ResponseFuture};
+
+use super::open;
+use super::pattern::Pattern;
+use super::socket::Socket;
+use crate::blueprint::Plan;
+use crate::endpoint::Endpoint;
+use crate::error::{Error, ErrorKind, Result};
+use crate::messages::{
+    Bind, Close, Connect, Disconnect, Restart, SocketReport, SocketState, Unbind, Watch,
+};
+
+impl<K: Pattern> Socket<K> {
+    /// A change of endpoints needs the socket itself.
+    fn check_up(&self) -> Result<()> {
+        self.check_open()?;
+        match self.state() {
+            SocketState::Up => Ok(()),
+            _ => Err(Error::new(ErrorKind::Restarting)),
+        }
+    }
+
+    /// Leaves an endpoint, named as given or as resolved.
+    fn leave(&mut self, endpoint: Result<Endpoint>, bind: bool) -> Result<()> {
+        self.check_up()?;
+        let endpoint = endpoint?;
+        let found = self.endpoints_mut().iter().position(|plan| {
+            plan.bind == bind
+                && (plan.given == endpoint || plan.resolved.as_ref() == Some(&endpoint))
+        });
+        let Some(index) = found else {
+            let way = if bind { "not bound there" } else { "not connected there" };
+            return Err(Error::new(ErrorKind::NotFound).at(endpoint.as_str()).detail(way));
+        };
+        let plan = self.endpoints_mut().remove(index);
+        let name = plan.resolved.unwrap_or(plan.given);
+        let left = self.with_socket(|socket| {
+            if bind { socket.unbind(name.as_str()) } else { socket.disconnect(name.as_str()) }
+        });
+        self.publish_endpoints();
+        left.map_err(|error| error.at(name.as_str()))
+    }
+}
+
+impl<K: Pattern> Handler<Bind> for Socket<K> {
+    type Result = Result<Endpoint>;
+
+    fn handle(&mut self, Bind(endpoint): Bind, ctx: &mut Context<Self>) -> Result<Endpoint> {
+        self.breathe(ctx);
+        self.check_up()?;
+        let given = endpoint?;
+        given.check_bind()?;
+        let resolved = self.with_socket(|socket| Ok(open::bind(socket, &given)))??;
+        let plan = Plan { given, resolved: Some(resolved.clone()), bind: true };
+        self.endpoints_mut().push(plan);
+        self.publish_endpoints();
+        Ok(resolved)
+    }
+}
+
+impl<K: Pattern> Handler<Connect> for Socket<K> {
+    type Result = Result<()>;
+
+    fn handle(&mut self, Connect(endpoint): Connect, ctx: &mut Context<Self>) -> Result<()> {
+        self.breathe(ctx);
+        self.check_up()?;
+        let given = endpoint?;
+        given.check_connect()?;
+        self.with_socket(|socket| Ok(open::connect(socket, &given)))??;
+        self.endpoints_mut().push(Plan { given, resolved: None, bind: false });
+        self.publish_endpoints();
+        Ok(())
+    }
+}
+
+impl<K: Pattern> Handler<Unbind> for Socket<K> {
+    type Result = Result<()>;
+
+    fn handle(&mut self, Unbind(endpoint): Unbind, ctx: &mut Context<Self>) -> Result<()> {
+        self.breathe(ctx);
+        self.leave(endpoint, true)
+    }
+}
+
+impl<K: Pattern> Handler<Disconnect> for Socket<K> {
+    type Result = Result<()>;
+
+    fn handle(&mut self, Disconnect(endpoint): Disconnect, ctx: &mut Context<Self>) -> Result<()> {
+        self.breathe(ctx);
+        self.leave(endpoint, false)
+    }
+}
+
+impl<K: Pattern> Handler<Restart> for Socket<K> {
+    type Result = Result<()>;
+
+    fn handle(&mut self, _: Restart, ctx: &mut Context<Self>) -> Result<()> {
+        self.breathe(ctx);
+        self.restart()
+    }
+}
+
+impl<K: Pattern> Handler<Watch> for Socket<K> {
+    type Result = ();
+
+    fn handle(&mut self, Watch(recipient): Watch, ctx: &mut Context<Self>) {
+        self.breathe(ctx);
+        self.events_mut().watch(recipient);
+    }
+}
+
+impl<K: Pattern> Handler<Close> for Socket<K> {
+    type Result = ResponseFuture<Result<SocketReport>>;
+
+    fn handle(&mut self, close: Close, ctx: &mut Context<Self>) -> Self::Result {
+        self.breathe(ctx);
+        let now = Instant::now();
+        let deadline = now.checked_add(close.within.unwrap_or_else(|| self.linger()));
+        let told = self.shared().order_close(deadline.unwrap_or(now));
+        Box::pin(async move { told.await.map_err(|_| Error::new(ErrorKind::Closed)) })
+    }
+}

@@ -1,0 +1,138 @@
+//! Tells watchers what happens, in order, one event at a time.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Waker};
+
+use actix::Recipient;
+use actix::dev::RecipientRequest;
+
+use super::shared::Shared;
+use crate::counters::Counter;
+use crate::messages::{EventKind, SocketEvent};
+
+/// How many events wait for a busy watcher before the oldest are left out.
+const BACKLOG: usize = 256;
+
+/// The watchers of one socket.
+pub(crate) struct Events {
+    shared: Arc<Shared>,
+    watchers: Vec<Watcher>,
+    seen: usize,
+    from_factory: usize,
+}
+
+struct Watcher {
+    recipient: Recipient<SocketEvent>,
+    under_way: Option<Pin<Box<RecipientRequest<SocketEvent>>>>,
+    backlog: VecDeque<SocketEvent>,
+    missed: u64,
+}
+
+impl Events {
+    pub(crate) fn new(shared: Arc<Shared>, watchers: Vec<Recipient<SocketEvent>>) -> Self {
+        let watchers = watchers.into_iter().map(Watcher::new).collect();
+        Self { shared, watchers, seen: 0, from_factory: 0 }
+    }
+
+    pub(crate) fn watch(&mut self, recipient: Recipient<SocketEvent>) {
+        self.watchers.push(Watcher::new(recipient));
+    }
+
+    /// Whether anybody listens, so that costly events need not be made in vain.
+    pub(crate) fn is_watched(&mut self) -> bool {
+        self.join_factory_watchers();
+        !self.watchers.is_empty()
+    }
+
+    pub(crate) fn emit(&mut self, kind: EventKind) {
+        self.join_factory_watchers();
+        let event = SocketEvent {
+            socket: self.shared.id,
+            socket_type: self.shared.socket_type,
+            kind,
+        };
+        tracing::debug!(
+            socket = %event.socket, socket_type = %event.socket_type, event = ?event.kind,
+            "socket event"
+        );
+        for watcher in &mut self.watchers {
+            let missed = watcher.tell(event.clone());
+            self.shared.count(Counter::MissedEvents, missed);
+        }
+    }
+
+    fn join_factory_watchers(&mut self) {
+        let version = self.shared.watchers.version.load(Ordering::Acquire);
+        if version == self.seen {
+            return;
+        }
+        self.seen = version;
+        let list = self.shared.watchers.list.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = list.iter().skip(self.from_factory).cloned();
+        self.watchers.extend(new.map(Watcher::new));
+        self.from_factory = list.len();
+    }
+
+    /// Goes on with what waits; the task is woken when there is more to do.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) {
+        self.watchers.retain_mut(|watcher| {
+            watcher.poll(cx);
+            watcher.recipient.connected()
+        });
+    }
+
+    /// Hands over everything that waits: the last chance of a closing socket.
+    pub(crate) fn finish(&mut self) {
+        for watcher in &mut self.watchers {
+            for event in watcher.backlog.drain(..) {
+                // Bounded by the backlog; the mailbox's capacity is not asked.
+                watcher.recipient.do_send(event);
+            }
+        }
+    }
+}
+
+impl Watcher {
+    const fn new(recipient: Recipient<SocketEvent>) -> Self {
+        Self { recipient, under_way: None, backlog: VecDeque::new(), missed: 0 }
+    }
+
+    /// Tells an event or keeps it; the result is how many had to be left out.
+    fn tell(&mut self, event: SocketEvent) -> u64 {
+        let mut left_out = 0;
+        if self.backlog.len() >= BACKLOG {
+            self.backlog.pop_front();
+            self.missed += 1;
+            left_out = 1;
+        }
+        self.backlog.push_back(event);
+        // The first poll puts it into the mailbox; the turn registers the waker.
+        self.poll(&mut Context::from_waker(Waker::noop()));
+        left_out
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) {
+        loop {
+            if let Some(request) = &mut self.under_way {
+                if request.as_mut().poll(cx).is_pending() {
+                    return;
+                }
+                self.under_way = None;
+            }
+            let event = if self.missed > 0 {
+                let Some(next) = self.backlog.front() else { return };
+                let (socket, socket_type) = (next.socket, next.socket_type);
+                let kind = EventKind::Missed { events: std::mem::take(&mut self.missed) };
+                SocketEvent { socket, socket_type, kind }
+            } else {
+                let Some(next) = self.backlog.pop_front() else { return };
+                next
+            };
+            self.under_way = Some(Box::pin(self.recipient.send(event)));
+        }
+    }
+}

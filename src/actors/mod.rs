@@ -1,0 +1,44 @@
+//! Who handles the messages: the one generic socket actor, one file of
+//! handlers per pattern, and the factory.
+//!
+//! [`Socket<K>`] wraps the engine's pump and gives it Actix's life: a mailbox,
+//! timers, events, restart. What a socket type does with what it receives is
+//! its [`Pattern::Inbound`](pattern::Pattern), a small part beside the pump.
+
+#![expect(
+    private_interfaces,
+    reason = "`Inbound` is public only because `Pattern` names it; both are sealed, and nobody \
+              outside can call what they deal in"
+)]
+
+mod control;
+mod events;
+mod factory;
+mod open;
+mod parked;
+mod pattern;
+mod pipeline;
+mod pubsub;
+mod reply;
+mod request;
+mod shared;
+mod socket;
+
+pub use factory::{Factory, FactoryBuilder};
+pub use pattern::{Pattern, Receiving};
+pub use socket::Socket;
+
+use crate::kinds;
+
+/// Publishes to all subscribers: see [`kinds::Pub`].
+pub type PubSocket = Socket<kinds::Pub>;
+/// Receives what it subscribed to: see [`kinds::Sub`].
+pub type SubSocket = Socket<kinds::Sub>;
+/// Hands messages to its peers in turn: see [`kinds::Push`].
+pub type PushSocket = Socket<kinds::Push>;
+/// Collects messages from its peers: see [`kinds::Pull`].
+pub type PullSocket = Socket<kinds::Pull>;
+/// Asks, with any number of requests in flight: see [`kinds::Request`].
+pub type RequestSocket = Socket<kinds::Request>;
+/// Answers, in any order: see [`kinds::Reply`].
+pub type ReplySocket = Socket<kinds::Reply>;

@@ -1,0 +1,124 @@
+//! Opening a libzmq socket as its blueprint says, the first time and every time after.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::factory::NamedArbiter;
+use super::pattern::{Inbound, Wiring};
+use crate::blueprint::Plan;
+use crate::endpoint::Endpoint;
+use crate::engine::fd::Fd;
+use crate::engine::port::Port;
+use crate::engine::pump::Pump;
+use crate::error::{Error, ErrorKind, Result};
+use crate::multipart::Multipart;
+use crate::options::{OptionValue, SocketOptions, millis};
+use crate::sys::option::OptionId;
+use crate::sys::{self, Socket};
+
+/// How many received messages are taken along from a socket that is replaced.
+const RESCUED: usize = 10_000;
+
+/// What the factory gives a socket to live on.
+pub(crate) struct Origin {
+    pub(crate) context: sys::Context,
+    pub(crate) linger: Duration,
+    /// Keeps a named arbiter running for as long as a socket is on it.
+    pub(crate) arbiter: Option<Arc<NamedArbiter>>,
+}
+
+/// What it takes to open the socket.
+pub(crate) struct Opening {
+    /// Given up when the socket is closed for good.
+    pub(crate) context: Option<sys::Context>,
+    pub(crate) arbiter: Option<Arc<NamedArbiter>>,
+    pub(crate) options: SocketOptions,
+    pub(crate) linger: Duration,
+    pub(crate) endpoints: Vec<Plan>,
+    pub(crate) wiring: Wiring,
+}
+
+/// An open socket and its pump.
+pub(crate) struct Live {
+    pub(crate) pump: Pump<Socket, Fd>,
+}
+
+impl Opening {
+    /// Options, subscriptions, binds, connects, registration: in this order.
+    pub(crate) fn open(&mut self, inbound: &mut impl Inbound) -> Result<Live> {
+        let Some(context) = &self.context else { return Err(Error::new(ErrorKind::Closed)) };
+        let socket = Socket::open(context, self.wiring.raw).map_err(|errno| {
+            Error::from_errno(errno).detail("no further socket can be opened")
+        })?;
+        self.configure(&socket)?;
+        inbound.opened(&socket)?;
+        for plan in self.endpoints.iter_mut().filter(|plan| plan.bind) {
+            plan.resolved = Some(bind(&socket, plan.resolved.as_ref().unwrap_or(&plan.given))?);
+        }
+        for plan in self.endpoints.iter().filter(|plan| !plan.bind) {
+            connect(&socket, &plan.given)?;
+        }
+        let fd = socket.fd().map_err(Error::from_errno)?;
+        let wakeup = Fd::new(fd).map_err(|error| {
+            let errno = sys::Errno(error.raw_os_error().unwrap_or(libc::EIO));
+            Error::from_errno(errno).detail("the descriptor cannot be watched").caused_by(error)
+        })?;
+        let Wiring { sends, receives, .. } = self.wiring;
+        Ok(Live { pump: Pump::new(socket, wakeup, sends, receives) })
+    }
+
+    fn configure(&self, socket: &Socket) -> Result<()> {
+        let linger = OptionValue::Int(millis(self.linger));
+        let mandatory = OptionValue::Int(1);
+        let own = [(OptionId::LINGER, linger), (OptionId::ROUTER_MANDATORY, mandatory)];
+        let own = own.iter().take(if self.wiring.mandatory { 2 } else { 1 });
+        for (option, value) in own.chain(self.options.iter()) {
+            let set = match value {
+                OptionValue::Int(value) => socket.set_i32(*option, *value),
+                OptionValue::Int64(value) => socket.set_i64(*option, *value),
+                OptionValue::Bytes(value) => socket.set_bytes(*option, value),
+            };
+            set.map_err(|errno| {
+                Error::new(ErrorKind::InvalidOption)
+                    .detail(format!("libzmq refuses {option:?} = {value:?}: {errno}"))
+                    .caused_by(errno)
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// Binds, and tells the endpoint as resolved.
+pub(crate) fn bind(socket: &Socket, endpoint: &Endpoint) -> Result<Endpoint> {
+    let at = |errno| Error::from_errno(errno).at(endpoint.as_str());
+    socket.bind(endpoint.as_str()).map_err(at)?;
+    let resolved = socket.last_endpoint().map_err(at)?;
+    // libzmq names some endpoints in ways that it does not take back.
+    Ok(Endpoint::parse(&resolved).unwrap_or_else(|_| endpoint.clone()))
+}
+
+/// Connects, in the background.
+pub(crate) fn connect(socket: &Socket, endpoint: &Endpoint) -> Result<()> {
+    socket
+        .connect(endpoint.as_str())
+        .map_err(|errno| Error::from_errno(errno).at(endpoint.as_str()))
+}
+
+impl Live {
+    /// Shortens the linger of a socket that is about to be closed.
+    pub(crate) fn set_linger(&mut self, linger: Duration) {
+        // After a shutdown of the context the option is out of reach, and moot.
+        let _ = self.pump.port().set_i32(OptionId::LINGER, millis(linger));
+    }
+
+    /// Reads what libzmq has received and would lose with the socket.
+    pub(crate) fn rescue(&mut self, stash: &mut VecDeque<Multipart>) {
+        while stash.len() < RESCUED {
+            match Port::receive(self.pump.port()) {
+                Ok(Some(message)) => stash.push_back(message),
+                Ok(None) | Err(_) => break,
+            }
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! What a socket type does beside the pump: its part.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use futures::channel::oneshot;
+use uuid::Uuid;
+
+use super::events::Events;
+use super::shared::Shared;
+use crate::codec::Undecodable;
+use crate::counters::Counter;
+use crate::deliver::{Gone, Receiver, Refusal};
+use crate::engine::port::Sends;
+use crate::engine::queue::{Outcome, Queue};
+use crate::error::{Error, ErrorKind, Result};
+use crate::kinds::{Kind, Receives};
+use crate::messages::EventKind;
+use crate::multipart::Multipart;
+use crate::sys;
+
+/// What a queued message has on its back.
+#[derive(Debug)]
+pub(crate) enum Ticket {
+    /// A parked sender's slot; for a publication also the topic's length.
+    Send { slot: usize, topic: usize },
+    /// A request's id.
+    Request(Uuid),
+    /// Who wants to know that a reply left.
+    Reply(Option<oneshot::Sender<Result<()>>>),
+}
+
+/// A socket type with its parts: how it opens, and what it does with what it
+/// receives. Sealed, like [`Kind`].
+pub trait Pattern: Kind {
+    /// What the blueprint sets for this type alone.
+    #[doc(hidden)]
+    type Setup: Default + Send + 'static;
+    /// The part beside the pump.
+    #[doc(hidden)]
+    type Inbound: Inbound + Unpin + 'static;
+    /// How libzmq opens it.
+    #[doc(hidden)]
+    const WIRING: Wiring;
+
+    #[doc(hidden)]
+    fn inbound(setup: Self::Setup) -> Self::Inbound;
+
+    /// What is wrong with a setup, before anything starts.
+    #[doc(hidden)]
+    fn check(_setup: &Self::Setup) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// A pattern with a receiver to set.
+pub trait Receiving: Pattern + Receives {
+    #[doc(hidden)]
+    fn set_receiver(setup: &mut Self::Setup, receiver: Receiver<Self::Delivery>);
+}
+
+/// How a socket type runs on libzmq.
+#[derive(Clone, Copy, Debug)]
+pub struct Wiring {
+    pub(crate) raw: sys::SocketType,
+    pub(crate) sends: Sends,
+    pub(crate) receives: bool,
+    /// `ZMQ_ROUTER_MANDATORY`: an unknown peer is an error, not a silent drop.
+    pub(crate) mandatory: bool,
+}
+
+/// Counters, events, and the failure that a receiver reported.
+pub struct Surroundings {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) events: Events,
+    pub(crate) failure: Option<Error>,
+}
+
+impl Surroundings {
+    pub(crate) fn count(&self, counter: Counter) {
+        self.shared.count(counter, 1);
+    }
+
+    /// Counts what cannot be decoded, and tells of it with its frames.
+    pub(crate) fn undecodable(&mut self, undecodable: Undecodable) {
+        self.count(Counter::Undecodable);
+        if self.events.is_watched() {
+            self.events.emit(EventKind::Undecodable {
+                reason: undecodable.error.to_string().into(),
+                frames: undecodable.frames,
+            });
+        }
+    }
+
+    /// Sorts out why a delivery failed; `false` when the receiver broke.
+    pub(crate) fn delivered(&mut self, outcome: std::result::Result<(), Refusal>) -> bool {
+        match outcome {
+            Ok(()) => true,
+            Err(Refusal::Undecodable(undecodable)) => {
+                self.undecodable(undecodable);
+                true
+            }
+            Err(Refusal::Panicked(text)) => {
+                self.count(Counter::Undelivered);
+                self.failure = Some(Error::new(ErrorKind::Panicked).detail(text));
+                false
+            }
+        }
+    }
+
+    /// Tells once that a receiver is gone; nothing is read for it any more.
+    pub(crate) fn gone(&mut self, told: &mut bool, gone: Gone) {
+        if !*told {
+            *told = true;
+            self.shared.count(Counter::Undelivered, gone.unconfirmed as u64);
+            self.events.emit(EventKind::ReceiverGone { unconfirmed: gone.unconfirmed });
+        }
+    }
+}
+
+/// The part of a socket type that takes what is received, and what else is
+/// its own: subscriptions, requests in flight, routes.
+pub trait Inbound {
+    /// Whether a message may be read.
+    fn poll_ready(&mut self, cx: &mut Context<'_>, around: &mut Surroundings) -> Poll<()> {
+        let _ = (cx, around);
+        Poll::Ready(())
+    }
+
+    /// Takes a received message. `false` when the receiver broke.
+    fn accept(&mut self, message: Multipart, around: &mut Surroundings) -> bool;
+
+    /// Hands over what was held back for a batch.
+    fn flush(&mut self) {}
+
+    /// Registers the task with everything that may have news for it.
+    fn register(&mut self, cx: &mut Context<'_>) {
+        let _ = cx;
+    }
+
+    /// Queues what receivers have answered meanwhile.
+    fn take_answers(&mut self, queue: &mut Queue<Ticket>, around: &mut Surroundings) {
+        let _ = (queue, around);
+    }
+
+    /// Ends what is due or given up.
+    fn tend(&mut self, now: Instant, queue: &mut Queue<Ticket>, around: &mut Surroundings) {
+        let _ = (now, queue, around);
+    }
+
+    /// When `tend` has something to do at the latest.
+    fn next_deadline(&self) -> Option<Instant> {
+        None
+    }
+
+    /// Sets up a socket that has just been opened, before its endpoints.
+    fn opened(&mut self, socket: &sys::Socket) -> Result<()> {
+        let _ = socket;
+        Ok(())
+    }
+
+    /// A request or reply has left the queue, one way or another.
+    fn done(&mut self, ticket: Ticket, outcome: Outcome, around: &mut Surroundings) {
+        let _ = (ticket, outcome, around);
+    }
+
+    /// The application's part of a framed message, to be given back.
+    fn unframed(&self, topic: usize, frames: Multipart) -> Multipart {
+        let _ = topic;
+        frames
+    }
+
+    /// The socket is gone and will come back.
+    fn restarting(&mut self, queue: &mut Queue<Ticket>, around: &mut Surroundings) {
+        let _ = (queue, around);
+    }
+
+    /// Nothing new is taken from now on.
+    fn closing(
+        &mut self,
+        kind: ErrorKind,
+        queue: &mut Queue<Ticket>,
+        around: &mut Surroundings,
+    ) {
+        let _ = (kind, queue, around);
+    }
+
+    /// The socket is closed: whoever still waits is told.
+    fn closed(&mut self, around: &mut Surroundings) {
+        let _ = around;
+    }
+
+    /// Requests that are open in either direction.
+    fn in_flight(&self) -> usize {
+        0
+    }
+
+    /// Whether closing should wait for something that may still be sent.
+    fn is_busy(&self) -> bool {
+        false
+    }
+}

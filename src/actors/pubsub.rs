@@ -1,0 +1,356 @@
+//! PUB and SUB.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::task::{Context, Poll};
+
+use actix::{Context as ActorContext, Handler};
+
+use super::parked::Accepting;
+use super::pattern::{Inbound, Pattern, Receiving, Surroundings, Wiring};
+use super::pipeline::require_receiver;
+use super::socket::Socket;
+use crate::codec::Encode;
+use crate::counters::Counter;
+use crate::deliver::Receiver;
+use crate::engine::port::Sends;
+use crate::error::{Error, ErrorKind, Result};
+use crate::framing::{TopicFraming, pubsub};
+use crate::kinds::{Pub, Publishes, Sub, Subscribes};
+use crate::messages::{Publish, SocketState, Subscribe, TopicMessage, Unsubscribe};
+use crate::multipart::Multipart;
+use crate::sys::{self, option::OptionId};
+use crate::topic::Topic;
+
+/// What PUB's blueprint sets.
+#[derive(Debug, Default)]
+pub struct PubSetup {
+    pub(crate) framing: TopicFraming,
+}
+
+impl Pattern for Pub {
+    type Setup = PubSetup;
+    type Inbound = Publishing;
+    const WIRING: Wiring = Wiring {
+        raw: sys::SocketType::Pub,
+        sends: Sends::Always,
+        receives: false,
+        mandatory: false,
+    };
+
+    fn inbound(setup: PubSetup) -> Publishing {
+        Publishing { framing: setup.framing }
+    }
+}
+
+/// The part of a publisher: it knows how its messages are framed.
+#[derive(Debug)]
+pub struct Publishing {
+    framing: TopicFraming,
+}
+
+impl Inbound for Publishing {
+    fn accept(&mut self, _message: Multipart, _around: &mut Surroundings) -> bool {
+        true
+    }
+
+    fn unframed(&self, topic: usize, frames: Multipart) -> Multipart {
+        pubsub::body_of(&self.framing, topic, frames)
+    }
+}
+
+impl<K, B> Handler<Publish<B>> for Socket<K>
+where
+    K: Publishes + Pattern<Inbound = Publishing>,
+    B: Encode + 'static,
+{
+    type Result = Accepting;
+
+    fn handle(&mut self, message: Publish<B>, ctx: &mut ActorContext<Self>) -> Accepting {
+        self.breathe(ctx);
+        let topic = message.topic.len();
+        let framed = self.encode(message.body).and_then(|body| {
+            pubsub::compose(&self.inbound().framing, message.topic, body).map_err(|error| {
+                Error::new(ErrorKind::InvalidMessage).detail(error.why).with_message(error.body)
+            })
+        });
+        match framed {
+            Ok(frames) => self.enqueue(frames, topic),
+            Err(error) => Accepting::now(Err(error)),
+        }
+    }
+}
+
+/// What SUB's blueprint sets.
+#[derive(Debug, Default)]
+pub struct SubSetup {
+    pub(crate) framing: TopicFraming,
+    pub(crate) topics: Vec<(Topic, Option<Receiver<TopicMessage>>)>,
+    pub(crate) receiver: Option<Receiver<TopicMessage>>,
+}
+
+impl Pattern for Sub {
+    type Setup = SubSetup;
+    type Inbound = Subscribing;
+    const WIRING: Wiring = Wiring {
+        raw: sys::SocketType::Sub,
+        sends: Sends::Never,
+        receives: true,
+        mandatory: false,
+    };
+
+    fn inbound(setup: SubSetup) -> Subscribing {
+        let mut part = Subscribing {
+            framing: setup.framing,
+            subscriptions: BTreeMap::new(),
+            exact: 0,
+            receivers: Receivers { by_prefix: BTreeMap::new(), rest: setup.receiver },
+            gone: false,
+        };
+        for (topic, receiver) in setup.topics {
+            part.note(&topic, receiver);
+        }
+        part
+    }
+
+    fn check(setup: &SubSetup) -> Result<()> {
+        let own = setup.topics.iter().any(|(_, receiver)| receiver.is_some());
+        require_receiver(own || setup.receiver.is_some())
+    }
+}
+
+impl Receiving for Sub {
+    fn set_receiver(setup: &mut SubSetup, receiver: Receiver<TopicMessage>) {
+        setup.receiver = Some(receiver);
+    }
+}
+
+/// The part of a subscriber: its subscriptions, counted, and its receivers.
+#[derive(Debug)]
+pub struct Subscribing {
+    framing: TopicFraming,
+    /// How often each topic is subscribed to.
+    subscriptions: BTreeMap<(Vec<u8>, bool), usize>,
+    /// How many of them are exact.
+    exact: usize,
+    receivers: Receivers,
+    gone: bool,
+}
+
+impl Subscribing {
+    fn note(&mut self, topic: &Topic, receiver: Option<Receiver<TopicMessage>>) {
+        *self.subscriptions.entry(key_of(topic)).or_default() += 1;
+        self.exact += usize::from(topic.is_exact());
+        if let Some(receiver) = receiver {
+            self.receivers.by_prefix.insert(topic.as_bytes().to_vec(), receiver);
+        }
+    }
+
+    /// Takes one reference back; `false` when there is none.
+    fn forget(&mut self, topic: &Topic) -> bool {
+        let key = key_of(topic);
+        let Some(references) = self.subscriptions.get_mut(&key) else { return false };
+        *references -= 1;
+        self.exact -= usize::from(topic.is_exact());
+        if *references == 0 {
+            self.subscriptions.remove(&key);
+            let (bytes, exact) = key;
+            // The same bytes may still be subscribed to in the other way.
+            let other = (bytes, !exact);
+            if !self.subscriptions.contains_key(&other) {
+                self.receivers.by_prefix.remove(&other.0);
+            }
+        }
+        true
+    }
+
+    /// Whether a message was asked for: libzmq knows prefixes only.
+    fn is_wanted(&self, topic: &[u8]) -> bool {
+        self.exact == 0
+            || self.subscriptions.contains_key(&(topic.to_vec(), true))
+            || self
+                .subscriptions
+                .keys()
+                .any(|(bytes, exact)| !exact && topic.starts_with(bytes))
+    }
+}
+
+fn key_of(topic: &Topic) -> (Vec<u8>, bool) {
+    (topic.as_bytes().to_vec(), topic.is_exact())
+}
+
+/// Receivers by topic prefix, and the one for everything else.
+#[derive(Debug)]
+struct Receivers {
+    by_prefix: BTreeMap<Vec<u8>, Receiver<TopicMessage>>,
+    rest: Option<Receiver<TopicMessage>>,
+}
+
+impl Receivers {
+    fn all(&mut self) -> impl Iterator<Item = &mut Receiver<TopicMessage>> {
+        self.by_prefix.values_mut().chain(self.rest.as_mut())
+    }
+
+    /// The receiver with the longest prefix of this topic.
+    fn find(&mut self, topic: &[u8]) -> Option<&mut Receiver<TopicMessage>> {
+        let longest = longest_prefix(&self.by_prefix, topic).map(<[u8]>::to_vec);
+        match longest {
+            Some(prefix) => self.by_prefix.get_mut(&prefix),
+            None => self.rest.as_mut(),
+        }
+    }
+}
+
+/// The longest key that `topic` starts with.
+///
+/// The greatest key up to `topic` is either a prefix of it or shares a shorter
+/// beginning with it, which bounds the next candidate.
+fn longest_prefix<'a, V>(map: &'a BTreeMap<Vec<u8>, V>, topic: &[u8]) -> Option<&'a [u8]> {
+    let mut bound = topic;
+    loop {
+        let up_to = (Bound::Unbounded, Bound::Included(bound));
+        let (key, _) = map.range::<[u8], _>(up_to).next_back()?;
+        if topic.starts_with(key) {
+            return Some(key);
+        }
+        let common = key.iter().zip(bound).take_while(|(a, b)| a == b).count();
+        bound = bound.get(..common)?;
+    }
+}
+
+impl Inbound for Subscribing {
+    fn poll_ready(&mut self, cx: &mut Context<'_>, around: &mut Surroundings) -> Poll<()> {
+        // Which receiver the next message is for is not known before it is
+        // read, so all must have room: the slowest sets the pace.
+        let mut ready = true;
+        let mut lost = None;
+        for receiver in self.receivers.all() {
+            match receiver.poll_ready(cx) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(gone)) => lost = Some(gone),
+                Poll::Pending => ready = false,
+            }
+        }
+        if let Some(gone) = lost {
+            around.gone(&mut self.gone, gone);
+            ready = false;
+        }
+        if ready { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    fn accept(&mut self, message: Multipart, around: &mut Surroundings) -> bool {
+        let (topic, body) = match pubsub::parse(&self.framing, message) {
+            Ok(parts) => parts,
+            Err(undecodable) => {
+                around.undecodable(undecodable);
+                return true;
+            }
+        };
+        if !self.is_wanted(&topic) {
+            around.count(Counter::Filtered);
+            return true;
+        }
+        match self.receivers.find(&topic) {
+            Some(receiver) => around.delivered(receiver.deliver(TopicMessage { topic, body })),
+            None => {
+                around.count(Counter::Undelivered);
+                true
+            }
+        }
+    }
+
+    fn flush(&mut self) {
+        self.receivers.all().for_each(Receiver::flush);
+    }
+
+    fn opened(&mut self, socket: &sys::Socket) -> Result<()> {
+        for ((bytes, _), references) in &self.subscriptions {
+            for _ in 0..*references {
+                socket.set_bytes(OptionId::SUBSCRIBE, bytes).map_err(Error::from_errno)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<K> Handler<Subscribe> for Socket<K>
+where
+    K: Subscribes + Pattern<Inbound = Subscribing>,
+{
+    type Result = Result<()>;
+
+    fn handle(&mut self, message: Subscribe, ctx: &mut ActorContext<Self>) -> Result<()> {
+        self.breathe(ctx);
+        self.check_open()?;
+        let bytes = message.topic.as_bytes();
+        if self.state() == SocketState::Up {
+            self.with_socket(|socket| socket.set_bytes(OptionId::SUBSCRIBE, bytes))?;
+        }
+        self.inbound_mut().note(&message.topic, message.receiver);
+        Ok(())
+    }
+}
+
+impl<K> Handler<Unsubscribe> for Socket<K>
+where
+    K: Subscribes + Pattern<Inbound = Subscribing>,
+{
+    type Result = Result<()>;
+
+    fn handle(&mut self, message: Unsubscribe, ctx: &mut ActorContext<Self>) -> Result<()> {
+        self.breathe(ctx);
+        self.check_open()?;
+        let Unsubscribe(topic) = message;
+        if !self.inbound_mut().forget(&topic) {
+            let error = Error::new(ErrorKind::NotFound);
+            return Err(error.detail(format!("no subscription to {topic:?}")));
+        }
+        if self.state() == SocketState::Up {
+            self.with_socket(|socket| socket.set_bytes(OptionId::UNSUBSCRIBE, topic.as_bytes()))?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn the_longest_prefix_is_found(
+            keys in prop::collection::btree_set("[ab]{0,5}", 0..12), topic in "[ab]{0,7}",
+        ) {
+            let map: BTreeMap<Vec<u8>, ()> =
+                keys.iter().map(|key| (key.clone().into_bytes(), ())).collect();
+            let expected = keys.iter().filter(|key| topic.starts_with(*key)).max_by_key(|k| k.len());
+            let found = longest_prefix(&map, topic.as_bytes());
+            prop_assert_eq!(found, expected.map(|key| key.as_bytes()));
+        }
+    }
+
+    #[test]
+    fn references_to_a_topic_are_counted() {
+        let mut part = Sub::inbound(SubSetup::default());
+        part.note(&Topic::prefix("a"), None);
+        part.note(&Topic::prefix("a"), None);
+        assert!(part.forget(&Topic::prefix("a")));
+        assert!(!part.forget(&Topic::exact("a")));
+        assert!(part.forget(&Topic::prefix("a")));
+        assert!(!part.forget(&Topic::prefix("a")));
+    }
+
+    #[test]
+    fn an_exact_topic_leaves_out_its_longer_namesakes() {
+        let mut part = Sub::inbound(SubSetup::default());
+        part.note(&Topic::exact("news"), None);
+        assert!(part.is_wanted(b"news"));
+        assert!(!part.is_wanted(b"newsletter"));
+        part.note(&Topic::prefix("newsl"), None);
+        assert!(part.is_wanted(b"newsletter"));
+        part.forget(&Topic::exact("news"));
+        assert!(part.is_wanted(b"news"), "libzmq filters when there are only prefixes");
+    }
+}

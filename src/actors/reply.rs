@@ -1,0 +1,251 @@
+//! REPLY: routes, kept until their request is answered.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use super::pattern::{Inbound, Pattern, Receiving, Surroundings, Ticket, Wiring};
+use super::pipeline::require_receiver;
+use crate::counters::Counter;
+use crate::deliver::Receiver;
+use crate::engine::deadlines::Deadlines;
+use crate::engine::port::Sends;
+use crate::engine::queue::{Outcome, Queue};
+use crate::error::{Error, ErrorKind, Result};
+use crate::framing::reqrep;
+use crate::kinds;
+use crate::messages::{
+    Answer, Answered, EventKind, IncomingRequest, ReplyDesk, Responder,
+};
+use crate::multipart::Multipart;
+use crate::sys;
+
+/// What REPLY's blueprint sets.
+#[derive(Debug)]
+pub struct ReplySetup {
+    pub(crate) receiver: Option<Receiver<IncomingRequest>>,
+    pub(crate) answer_within: Duration,
+    pub(crate) max_unanswered: usize,
+}
+
+impl Default for ReplySetup {
+    fn default() -> Self {
+        Self { receiver: None, answer_within: Duration::from_secs(60), max_unanswered: 65_536 }
+    }
+}
+
+impl Pattern for kinds::Reply {
+    type Setup = ReplySetup;
+    type Inbound = Answering;
+    const WIRING: Wiring = Wiring {
+        raw: sys::SocketType::Router,
+        sends: Sends::PerPeer,
+        receives: true,
+        mandatory: true,
+    };
+
+    fn inbound(setup: ReplySetup) -> Answering {
+        Answering {
+            setup,
+            routes: HashMap::new(),
+            ages: Deadlines::default(),
+            next: 0,
+            desk: Arc::default(),
+            gone: false,
+            closing: false,
+        }
+    }
+
+    fn check(setup: &ReplySetup) -> Result<()> {
+        require_receiver(setup.receiver.is_some())
+    }
+}
+
+impl Receiving for kinds::Reply {
+    fn set_receiver(setup: &mut ReplySetup, receiver: Receiver<IncomingRequest>) {
+        setup.receiver = Some(receiver);
+    }
+}
+
+/// The part of a server: the way back of every request that is not answered yet.
+///
+/// Routes have numbers of their own, so that two peers with one id, or one
+/// peer with two requests under one id, never meet.
+#[derive(Debug)]
+pub struct Answering {
+    setup: ReplySetup,
+    routes: HashMap<u64, Route>,
+    ages: Deadlines<u64>,
+    next: u64,
+    desk: Arc<ReplyDesk>,
+    gone: bool,
+    closing: bool,
+}
+
+#[derive(Debug)]
+struct Route {
+    envelope: Multipart,
+    reap_at: Option<Instant>,
+}
+
+impl Answering {
+    fn close(&mut self, token: u64) -> Option<Multipart> {
+        let route = self.routes.remove(&token)?;
+        if let Some(at) = route.reap_at {
+            self.ages.remove(at, token);
+        }
+        Some(route.envelope)
+    }
+
+    fn answer(&mut self, answer: Answer, queue: &mut Queue<Ticket>, around: &Surroundings) {
+        let envelope = self.close(answer.token);
+        match (answer.outcome, envelope) {
+            (Answered::Reply(parts, confirm), Some(envelope)) => {
+                queue.push(reqrep::reply(envelope, parts), Ticket::Reply(confirm));
+            }
+            (Answered::Reply(parts, confirm), None) => {
+                // Reaped before: counted then.
+                if let Some(confirm) = confirm {
+                    let error = Error::new(ErrorKind::TimedOut)
+                        .detail("the request was given up before it was answered")
+                        .with_message(parts);
+                    let _ = confirm.send(Err(error));
+                }
+            }
+            (Answered::Never, Some(_)) => around.count(Counter::Unanswered),
+            (Answered::Never, None) => {}
+        }
+    }
+}
+
+impl Inbound for Answering {
+    fn poll_ready(&mut self, cx: &mut Context<'_>, around: &mut Surroundings) -> Poll<()> {
+        if self.routes.len() >= self.setup.max_unanswered {
+            // An answer wakes the task through the desk, a reaped route by the timer.
+            return Poll::Pending;
+        }
+        let Some(receiver) = &mut self.setup.receiver else { return Poll::Pending };
+        match receiver.poll_ready(cx) {
+            Poll::Ready(Ok(())) => Poll::Ready(()),
+            Poll::Ready(Err(gone)) => {
+                around.gone(&mut self.gone, gone);
+                Poll::Pending
+            }
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    fn accept(&mut self, message: Multipart, around: &mut Surroundings) -> bool {
+        let (envelope, body) = match reqrep::parse_request(message) {
+            Ok(request) => request,
+            Err(undecodable) => {
+                around.undecodable(undecodable);
+                return true;
+            }
+        };
+        let Some(receiver) = &mut self.setup.receiver else { return true };
+        let token = self.next;
+        self.next += 1;
+        let reap_at = Instant::now().checked_add(self.setup.answer_within);
+        if let Some(at) = reap_at {
+            self.ages.insert(at, token);
+        }
+        self.routes.insert(token, Route { envelope, reap_at });
+        let responder = Responder::new(token, Arc::clone(&self.desk));
+        around.delivered(receiver.deliver(IncomingRequest { body, responder }))
+    }
+
+    fn flush(&mut self) {
+        if let Some(receiver) = &mut self.setup.receiver {
+            receiver.flush();
+        }
+    }
+
+    fn register(&mut self, cx: &mut Context<'_>) {
+        self.desk.register(cx.waker());
+    }
+
+    fn take_answers(&mut self, queue: &mut Queue<Ticket>, around: &mut Surroundings) {
+        for answer in self.desk.take() {
+            self.answer(answer, queue, around);
+        }
+    }
+
+    fn tend(&mut self, now: Instant, _queue: &mut Queue<Ticket>, around: &mut Surroundings) {
+        while let Some(token) = self.ages.pop_due(now) {
+            self.routes.remove(&token);
+            around.count(Counter::Reaped);
+        }
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        self.ages.next()
+    }
+
+    fn done(&mut self, ticket: Ticket, outcome: Outcome, around: &mut Surroundings) {
+        let Ticket::Reply(confirm) = ticket else { return };
+        let (kind, counter, frames) = match outcome {
+            Outcome::Accepted(_) => {
+                if let Some(confirm) = confirm {
+                    let _ = confirm.send(Ok(()));
+                }
+                return;
+            }
+            Outcome::Unroutable(frames) => (ErrorKind::Unroutable, Counter::Unroutable, frames),
+            Outcome::Rejected(frames) => (ErrorKind::Full, Counter::Rejected, frames),
+            Outcome::Dropped(frames) => (ErrorKind::Dropped, Counter::Dropped, frames),
+        };
+        around.count(counter);
+        let peer = frames.first().cloned().unwrap_or_default();
+        if let Some(confirm) = confirm {
+            let error = Error::new(kind)
+                .with_peer(peer.into_bytes())
+                .with_message(reqrep::reply_parts(frames));
+            let _ = confirm.send(Err(error));
+            return;
+        }
+        around.count(Counter::Lost);
+        if kind == ErrorKind::Unroutable {
+            around.events.emit(EventKind::Unroutable { peer: peer.into() });
+        }
+    }
+
+    fn closing(
+        &mut self,
+        _kind: ErrorKind,
+        _queue: &mut Queue<Ticket>,
+        _around: &mut Surroundings,
+    ) {
+        self.closing = true;
+    }
+
+    fn closed(&mut self, around: &mut Surroundings) {
+        for answer in self.desk.close() {
+            self.routes.remove(&answer.token);
+            match answer.outcome {
+                Answered::Reply(parts, Some(confirm)) => {
+                    around.count(Counter::Returned);
+                    let _ = confirm.send(Err(Error::new(ErrorKind::Closed).with_message(parts)));
+                }
+                Answered::Reply(_, None) => around.count(Counter::Lost),
+                Answered::Never => around.count(Counter::Unanswered),
+            }
+        }
+        around.shared.count(Counter::Unanswered, self.routes.len() as u64);
+        self.routes.clear();
+        self.ages.clear();
+    }
+
+    fn unframed(&self, _topic: usize, frames: Multipart) -> Multipart {
+        reqrep::reply_parts(frames)
+    }
+
+    fn in_flight(&self) -> usize {
+        self.routes.len()
+    }
+
+    fn is_busy(&self) -> bool {
+        self.closing && !self.routes.is_empty()
+    }
+}

@@ -1,0 +1,441 @@
+//! REQUEST: requests in flight, each of which ends exactly once.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::{Duration, Instant};
+
+use actix::dev::{MessageResponse, OneshotSender};
+use actix::{Actor, Context as ActorContext, Handler};
+use futures::task::AtomicWaker;
+use uuid::Uuid;
+
+use super::pattern::{Inbound, Pattern, Surroundings, Ticket, Wiring};
+use super::socket::Socket;
+use crate::codec::{Decode, Encode, Undecodable};
+use crate::counters::Counter;
+use crate::engine::deadlines::Deadlines;
+use crate::engine::port::Sends;
+use crate::engine::queue::{Outcome, Place, Queue};
+use crate::error::{Error, ErrorKind, Result};
+use crate::framing::reqrep;
+use crate::kinds::{self, Requests};
+use crate::messages::Request;
+use crate::messages::Timeout;
+use crate::multipart::Multipart;
+use crate::sys;
+
+/// What REQUEST's blueprint sets.
+#[derive(Debug)]
+pub struct RequestSetup {
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) withdraw: bool,
+    pub(crate) max_in_flight: usize,
+}
+
+impl Default for RequestSetup {
+    fn default() -> Self {
+        Self { timeout: None, withdraw: true, max_in_flight: 262_144 }
+    }
+}
+
+impl Pattern for kinds::Request {
+    type Setup = RequestSetup;
+    type Inbound = Requesting;
+    const WIRING: Wiring = Wiring {
+        raw: sys::SocketType::Dealer,
+        sends: Sends::WhenWritable,
+        receives: true,
+        mandatory: false,
+    };
+
+    fn inbound(setup: RequestSetup) -> Requesting {
+        Requesting { setup, table: Rc::default(), cancelled: Arc::default() }
+    }
+}
+
+/// The part of a requester: who waits for which reply.
+pub struct Requesting {
+    setup: RequestSetup,
+    table: Rc<RefCell<Table>>,
+    cancelled: Arc<Cancelled>,
+}
+
+/// The requests in flight.
+#[derive(Default)]
+struct Table {
+    open: HashMap<Uuid, Open>,
+    deadlines: Deadlines<Uuid>,
+}
+
+/// A request in flight.
+struct Open {
+    /// Absent for the moment between handler and response, and for `do_send`.
+    waiter: Option<Box<dyn Waiter>>,
+    deadline: Option<Instant>,
+    since: Instant,
+    /// Its place in the outbound queue while it has not left.
+    place: Option<Place>,
+    /// The parts of an idempotent request, to be sent again.
+    again: Option<Multipart>,
+}
+
+impl Table {
+    fn close(&mut self, id: &Uuid) -> Option<Open> {
+        let open = self.open.remove(id)?;
+        if let Some(at) = open.deadline {
+            self.deadlines.remove(at, *id);
+        }
+        Some(open)
+    }
+}
+
+/// Who waits for a reply, whatever it is decoded into.
+trait Waiter {
+    fn finish(self: Box<Self>, outcome: Result<Multipart>) -> std::result::Result<(), Undecodable>;
+    /// Ready when nobody waits any more.
+    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()>;
+}
+
+struct Awaits<R>(OneshotSender<Result<R>>);
+
+impl<R: Decode + Send> Waiter for Awaits<R> {
+    fn finish(self: Box<Self>, outcome: Result<Multipart>) -> std::result::Result<(), Undecodable> {
+        let mut refused = None;
+        let outcome = outcome.and_then(|frames| {
+            R::decode(frames).map_err(|undecodable| {
+                let error = Error::new(ErrorKind::Decode)
+                    .detail(undecodable.error.to_string())
+                    .with_message(undecodable.frames.clone());
+                refused = Some(undecodable);
+                error
+            })
+        });
+        // Nobody minds if the asker is gone.
+        let _ = self.0.send(outcome);
+        refused.map_or(Ok(()), Err)
+    }
+
+    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.0.poll_closed(cx)
+    }
+}
+
+/// The requests whose callers may have given up.
+#[derive(Default)]
+struct Cancelled {
+    ids: Mutex<Vec<Uuid>>,
+    waker: AtomicWaker,
+}
+
+/// Woken when one caller drops its future.
+struct CancelFlag {
+    id: Uuid,
+    cancelled: Arc<Cancelled>,
+}
+
+impl Wake for CancelFlag {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.cancelled.ids.lock().unwrap_or_else(PoisonError::into_inner).push(self.id);
+        self.cancelled.waker.wake();
+    }
+}
+
+impl Cancelled {
+    fn take(&self) -> Vec<Uuid> {
+        std::mem::take(&mut *self.ids.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether nobody waits any more; if somebody does, we are told when that changes.
+    fn is_gone(self: &Arc<Self>, id: Uuid, waiter: &mut dyn Waiter) -> bool {
+        let flag = Waker::from(Arc::new(CancelFlag { id, cancelled: Arc::clone(self) }));
+        waiter.poll_gone(&mut Context::from_waker(&flag)).is_ready()
+    }
+}
+
+/// The response to a request: known now, or parked until the reply.
+pub struct Replying<R>(ReplyingState, std::marker::PhantomData<fn() -> R>);
+
+enum ReplyingState {
+    Now(Error),
+    Later { table: Rc<RefCell<Table>>, cancelled: Arc<Cancelled>, id: Uuid },
+}
+
+impl<R> Replying<R> {
+    const fn new(state: ReplyingState) -> Self {
+        Self(state, std::marker::PhantomData)
+    }
+}
+
+impl<R> std::fmt::Debug for Replying<R> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Replying").finish_non_exhaustive()
+    }
+}
+
+impl<A, B, R> MessageResponse<A, Request<B, R>> for Replying<R>
+where
+    A: Actor,
+    B: 'static,
+    R: Decode + Send,
+{
+    fn handle(self, _ctx: &mut A::Context, sender: Option<OneshotSender<Result<R>>>) {
+        match self.0 {
+            ReplyingState::Now(error) => {
+                if let Some(sender) = sender {
+                    let _ = sender.send(Err(error));
+                }
+            }
+            ReplyingState::Later { table, cancelled, id } => {
+                let mut table = table.borrow_mut();
+                let Some(open) = table.open.get_mut(&id) else { return };
+                // `do_send`: nobody waits, the request goes out all the same,
+                // and its reply is counted as late.
+                let Some(sender) = sender else {
+                    table.close(&id);
+                    return;
+                };
+                let mut waiter: Box<dyn Waiter> = Box::new(Awaits(sender));
+                if cancelled.is_gone(id, &mut *waiter) {
+                    cancelled.ids.lock().unwrap_or_else(PoisonError::into_inner).push(id);
+                    cancelled.waker.wake();
+                }
+                open.waiter = Some(waiter);
+            }
+        }
+    }
+}
+
+impl Requesting {
+    /// Ends a request with an error.
+    fn fail(&self, id: Uuid, error: Error) -> bool {
+        let open = self.table.borrow_mut().close(&id);
+        let Some(waiter) = open.and_then(|open| open.waiter) else { return false };
+        let _ = waiter.finish(Err(error));
+        true
+    }
+
+    /// Ends every request; what has not left the queue is given back.
+    fn fail_all(&self, kind: ErrorKind, queue: &mut Queue<Ticket>, around: &Surroundings) {
+        let ids: Vec<Uuid> = self.table.borrow().open.keys().copied().collect();
+        for id in ids {
+            let Some(open) = self.table.borrow_mut().close(&id) else { continue };
+            let unsent = open.place.and_then(|place| queue.withdraw(place));
+            let mut error = Error::new(kind);
+            if let Some(item) = unsent {
+                error = error.with_message(reqrep::parts_of(item.frames));
+            }
+            around.count(Counter::Returned);
+            if let Some(waiter) = open.waiter {
+                let _ = waiter.finish(Err(error));
+            }
+        }
+    }
+
+    /// Ends a request whose caller does not wait any more, or not longer.
+    fn give_up(
+        &self,
+        id: Uuid,
+        counter: Counter,
+        queue: &mut Queue<Ticket>,
+        around: &Surroundings,
+    ) {
+        let Some(open) = self.table.borrow_mut().close(&id) else { return };
+        around.count(counter);
+        let mut error = Error::new(ErrorKind::TimedOut)
+            .detail(format!("no reply within {:?}", open.since.elapsed()));
+        if self.setup.withdraw
+            && let Some(item) = open.place.and_then(|place| queue.withdraw(place))
+        {
+            around.count(Counter::Withdrawn);
+            error = error.with_message(reqrep::parts_of(item.frames));
+        }
+        if let Some(waiter) = open.waiter {
+            let _ = waiter.finish(Err(error));
+        }
+    }
+}
+
+impl Inbound for Requesting {
+    fn accept(&mut self, message: Multipart, around: &mut Surroundings) -> bool {
+        let (id, parts) = match reqrep::parse_reply(message) {
+            Ok(reply) => reply,
+            Err(undecodable) => {
+                around.undecodable(undecodable);
+                return true;
+            }
+        };
+        let open = self.table.borrow_mut().close(&id);
+        match open.and_then(|open| open.waiter) {
+            Some(waiter) => {
+                if let Err(undecodable) = waiter.finish(Ok(parts)) {
+                    around.undecodable(undecodable);
+                }
+            }
+            None => around.count(Counter::LateReplies),
+        }
+        true
+    }
+
+    fn register(&mut self, cx: &mut Context<'_>) {
+        self.cancelled.waker.register(cx.waker());
+    }
+
+    fn tend(&mut self, now: Instant, queue: &mut Queue<Ticket>, around: &mut Surroundings) {
+        for id in self.cancelled.take() {
+            // The flag also goes up when tokio's budget is spent: ask again.
+            let gone = match self.table.borrow_mut().open.get_mut(&id) {
+                Some(Open { waiter: Some(waiter), .. }) => {
+                    self.cancelled.is_gone(id, &mut **waiter)
+                }
+                _ => false,
+            };
+            if gone {
+                self.give_up(id, Counter::Cancelled, queue, around);
+            }
+        }
+        loop {
+            let due = self.table.borrow_mut().deadlines.pop_due(now);
+            let Some(id) = due else { break };
+            self.give_up(id, Counter::TimedOut, queue, around);
+        }
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        self.table.borrow().deadlines.next()
+    }
+
+    fn done(&mut self, ticket: Ticket, outcome: Outcome, around: &mut Surroundings) {
+        let Ticket::Request(id) = ticket else { return };
+        let (kind, counter, frames) = match outcome {
+            Outcome::Accepted(_) => {
+                if let Some(open) = self.table.borrow_mut().open.get_mut(&id) {
+                    open.place = None;
+                }
+                return;
+            }
+            Outcome::Unroutable(frames) => (ErrorKind::Unroutable, Counter::Unroutable, frames),
+            Outcome::Rejected(frames) => (ErrorKind::Full, Counter::Rejected, frames),
+            Outcome::Dropped(frames) => (ErrorKind::Dropped, Counter::Dropped, frames),
+        };
+        around.count(counter);
+        let error = Error::new(kind)
+            .with_limit(around.shared.queue_limit)
+            .with_message(reqrep::parts_of(frames));
+        if !self.fail(id, error) {
+            around.count(Counter::Lost);
+        }
+    }
+
+    fn restarting(&mut self, queue: &mut Queue<Ticket>, around: &mut Surroundings) {
+        // What has not left is sent by the next socket. What has left may have
+        // been served: only idempotent requests go out a second time.
+        let sent: Vec<Uuid> = self
+            .table
+            .borrow()
+            .open
+            .iter()
+            .filter(|(_, open)| open.place.is_none())
+            .map(|(id, _)| *id)
+            .collect();
+        for id in sent {
+            let mut table = self.table.borrow_mut();
+            let Some(open) = table.open.get_mut(&id) else { continue };
+            if let Some(parts) = &mut open.again {
+                let frames = reqrep::request(id, parts.share());
+                open.place = Some(queue.push(frames, Ticket::Request(id)));
+                around.count(Counter::Resent);
+            } else {
+                drop(table);
+                self.fail(id, Error::new(ErrorKind::Restarted));
+            }
+        }
+    }
+
+    fn closing(
+        &mut self,
+        kind: ErrorKind,
+        queue: &mut Queue<Ticket>,
+        around: &mut Surroundings,
+    ) {
+        self.fail_all(kind, queue, around);
+    }
+
+    fn in_flight(&self) -> usize {
+        self.table.borrow().open.len()
+    }
+}
+
+/// Whether a ticket's request has somebody who waits; for the overflow policy.
+pub(crate) fn is_awaited(part: &Requesting, id: &Uuid) -> bool {
+    part.table.borrow().open.get(id).is_some_and(|open| open.waiter.is_some())
+}
+
+impl<K, B, R> Handler<Request<B, R>> for Socket<K>
+where
+    K: Requests + Pattern<Inbound = Requesting>,
+    B: Encode + 'static,
+    R: Decode + Send,
+{
+    type Result = Replying<R>;
+
+    fn handle(&mut self, request: Request<B, R>, ctx: &mut ActorContext<Self>) -> Replying<R> {
+        self.breathe(ctx);
+        match self.begin(request) {
+            Ok(state) | Err(state) => Replying::new(state),
+        }
+    }
+}
+
+impl<K: Requests + Pattern<Inbound = Requesting>> Socket<K> {
+    fn begin<B: Encode, R>(
+        &mut self,
+        request: Request<B, R>,
+    ) -> std::result::Result<ReplyingState, ReplyingState> {
+        let mut parts = self.encode(request.body).map_err(ReplyingState::Now)?;
+        if let Err(error) = self.check_open() {
+            return Err(ReplyingState::Now(error.with_message(parts)));
+        }
+        let part = self.inbound();
+        let (limit, in_flight) = (part.setup.max_in_flight, part.in_flight());
+        if in_flight >= limit {
+            let error = Error::new(ErrorKind::Full)
+                .detail("too many requests in flight")
+                .with_limit(limit)
+                .with_message(parts);
+            return Err(ReplyingState::Now(error));
+        }
+        let since = Instant::now();
+        let timeout = match request.timeout {
+            Timeout::Socket => part.setup.timeout,
+            Timeout::None => None,
+            Timeout::After(timeout) => Some(timeout),
+        };
+        let (table, cancelled) = (Rc::clone(&part.table), Arc::clone(&part.cancelled));
+        // A deadline beyond what the clock can tell is none.
+        let deadline = timeout.and_then(|timeout| since.checked_add(timeout));
+        let id = Uuid::new_v4();
+        let again = request.idempotent.then(|| parts.share());
+        let place = self.queue_mut().push(reqrep::request(id, parts), Ticket::Request(id));
+        let mut open = table.borrow_mut();
+        if let Some(at) = deadline {
+            open.deadlines.insert(at, id);
+        }
+        let entry = Open { waiter: None, deadline, since, place: Some(place), again };
+        open.open.insert(id, entry);
+        drop(open);
+        Ok(ReplyingState::Later { table, cancelled, id })
+    }
+}
+
+impl std::fmt::Debug for Requesting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Requesting").field("in_flight", &self.in_flight()).finish_non_exhaustive()
+    }
+}

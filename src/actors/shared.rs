@@ -1,0 +1,215 @@
+//! What a socket actor and its factory share: counters, gauges, and orders
+//! that do not queue behind data.
+
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Waker;
+use std::time::Instant;
+
+use actix::Recipient;
+use futures::channel::oneshot;
+use futures::task::AtomicWaker;
+
+use crate::counters::{Counter, Counters};
+use crate::kinds::SocketType;
+use crate::messages::{
+    EndpointStatus, SocketEvent, SocketId, SocketReport, SocketState, SocketStatus,
+};
+
+/// Everyone who watches all sockets of a factory.
+#[derive(Debug, Default)]
+pub(crate) struct FactoryWatchers {
+    pub(crate) version: AtomicUsize,
+    pub(crate) list: Mutex<Vec<Recipient<SocketEvent>>>,
+}
+
+impl FactoryWatchers {
+    pub(crate) fn add(&self, recipient: Recipient<SocketEvent>) {
+        self.list.lock().unwrap_or_else(PoisonError::into_inner).push(recipient);
+        self.version.fetch_add(1, Ordering::Release);
+    }
+}
+
+/// An order to close, from outside the mailbox.
+#[derive(Debug)]
+struct CloseOrder {
+    deadline: Instant,
+    waiting: Vec<oneshot::Sender<SocketReport>>,
+}
+
+/// One socket, as seen from outside its actor.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) id: SocketId,
+    pub(crate) name: Option<String>,
+    pub(crate) socket_type: SocketType,
+    pub(crate) counters: Counters,
+    pub(crate) watchers: Arc<FactoryWatchers>,
+    pub(crate) queue_limit: usize,
+    state: AtomicU8,
+    queued: AtomicUsize,
+    queued_bytes: AtomicUsize,
+    in_flight: AtomicUsize,
+    endpoints: Mutex<Vec<EndpointStatus>>,
+    order: Mutex<Option<CloseOrder>>,
+    report: Mutex<Option<SocketReport>>,
+    waker: AtomicWaker,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        id: SocketId,
+        name: Option<String>,
+        socket_type: SocketType,
+        queue_limit: usize,
+        watchers: Arc<FactoryWatchers>,
+    ) -> Self {
+        Self {
+            id,
+            name,
+            socket_type,
+            counters: Counters::default(),
+            watchers,
+            queue_limit,
+            state: AtomicU8::new(0),
+            queued: AtomicUsize::new(0),
+            queued_bytes: AtomicUsize::new(0),
+            in_flight: AtomicUsize::new(0),
+            endpoints: Mutex::new(Vec::new()),
+            order: Mutex::new(None),
+            report: Mutex::new(None),
+            waker: AtomicWaker::new(),
+        }
+    }
+
+    pub(crate) fn count(&self, counter: Counter, amount: u64) {
+        self.counters.add(counter, amount);
+    }
+
+    pub(crate) fn state(&self) -> SocketState {
+        match self.state.load(Ordering::Acquire) {
+            0 => SocketState::Opening,
+            1 => SocketState::Up,
+            2 => SocketState::Down,
+            3 => SocketState::Closing,
+            _ => SocketState::Closed,
+        }
+    }
+
+    pub(crate) fn set_state(&self, state: SocketState) {
+        let number = match state {
+            SocketState::Opening => 0,
+            SocketState::Up => 1,
+            SocketState::Down => 2,
+            SocketState::Closing => 3,
+            SocketState::Closed => 4,
+        };
+        self.state.store(number, Ordering::Release);
+    }
+
+    pub(crate) fn set_gauges(&self, queued: usize, bytes: usize, in_flight: usize) {
+        self.queued.store(queued, Ordering::Relaxed);
+        self.queued_bytes.store(bytes, Ordering::Relaxed);
+        self.in_flight.store(in_flight, Ordering::Relaxed);
+    }
+
+    pub(crate) fn set_endpoints(&self, endpoints: Vec<EndpointStatus>) {
+        *self.endpoints.lock().unwrap_or_else(PoisonError::into_inner) = endpoints;
+    }
+
+    pub(crate) fn status(&self) -> SocketStatus {
+        SocketStatus::new(
+            self.id,
+            self.name.clone(),
+            self.socket_type,
+            self.state(),
+            self.endpoints.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            (
+                self.queued.load(Ordering::Relaxed),
+                self.queue_limit,
+                self.queued_bytes.load(Ordering::Relaxed),
+                self.in_flight.load(Ordering::Relaxed),
+            ),
+            self.counters.get(Counter::Restarts),
+            self.counters.snapshot(),
+        )
+    }
+
+    /// Registers the actor's task, to be woken by orders.
+    pub(crate) fn register(&self, waker: &Waker) {
+        self.waker.register(waker);
+    }
+
+    /// Has the actor take another turn.
+    pub(crate) fn wake(&self) {
+        self.waker.wake();
+    }
+
+    /// Orders the socket to close; the receiver resolves with its report.
+    ///
+    /// An earlier deadline than that of an order under way replaces it.
+    pub(crate) fn order_close(&self, deadline: Instant) -> oneshot::Receiver<SocketReport> {
+        let (tell, told) = oneshot::channel();
+        let mut order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
+        let report = self.report.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(report) = report {
+            // Nobody minds if the asker is gone.
+            let _ = tell.send(report);
+            return told;
+        }
+        match order.as_mut() {
+            Some(order) => {
+                order.deadline = order.deadline.min(deadline);
+                order.waiting.push(tell);
+            }
+            None => *order = Some(CloseOrder { deadline, waiting: vec![tell] }),
+        }
+        drop(order);
+        self.wake();
+        told
+    }
+
+    /// By when the socket was ordered to be closed.
+    pub(crate) fn close_deadline(&self) -> Option<Instant> {
+        let order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
+        order.as_ref().map(|order| order.deadline)
+    }
+
+    /// Files the report and tells everyone who waits for it. The first report stays.
+    pub(crate) fn closed(&self, report: SocketReport) {
+        self.set_state(SocketState::Closed);
+        self.set_gauges(0, 0, 0);
+        let mut order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut filed = self.report.lock().unwrap_or_else(PoisonError::into_inner);
+        let report = filed.get_or_insert(report).clone();
+        drop(filed);
+        let waiting = order.take().map(|order| order.waiting).unwrap_or_default();
+        drop(order);
+        for asker in waiting {
+            let _ = asker.send(report.clone());
+        }
+    }
+
+    /// The report, from the last known figures if the socket has not filed one.
+    pub(crate) fn report(&self) -> SocketReport {
+        let filed = self.report.lock().unwrap_or_else(PoisonError::into_inner);
+        filed.clone().unwrap_or_else(|| {
+            self.report_now(self.queued.load(Ordering::Relaxed) as u64, false)
+        })
+    }
+
+    pub(crate) fn report_now(&self, still_queued: u64, confirmed: bool) -> SocketReport {
+        SocketReport {
+            id: self.id,
+            name: self.name.clone(),
+            socket_type: self.socket_type,
+            sent: self.counters.get(Counter::Sent),
+            returned: self.counters.get(Counter::Returned),
+            dropped: self.counters.get(Counter::Lost),
+            still_queued,
+            unanswered: self.counters.get(Counter::Unanswered)
+                + self.counters.get(Counter::Reaped),
+            confirmed,
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! A mailbox message each, with credit.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use actix::dev::RecipientRequest;
+use actix::{Message, Recipient};
+
+use super::{Decoder, Gone, Outlet, Refusal};
+
+/// Every so many deliveries one asks to be told when it is handled. A mailbox
+/// is first in, first out, so its answer vouches for all before it.
+const CONFIRMATIONS_PER_WINDOW: usize = 16;
+
+pub(super) struct Each<D, T>
+where
+    T: Message + Send,
+    T::Result: Send,
+{
+    recipient: Recipient<T>,
+    decode: Decoder<D, T>,
+    window: usize,
+    unconfirmed: usize,
+    since_confirmation: usize,
+    /// Confirmations under way, oldest first, and how many deliveries each vouches for.
+    confirmations: VecDeque<(Pin<Box<RecipientRequest<T>>>, usize)>,
+}
+
+impl<D, T> Each<D, T>
+where
+    T: Message + Send + 'static,
+    T::Result: Send,
+{
+    pub(super) fn new(recipient: Recipient<T>, decode: Decoder<D, T>, window: usize) -> Self {
+        Self {
+            recipient,
+            decode,
+            window,
+            unconfirmed: 0,
+            since_confirmation: 0,
+            confirmations: VecDeque::new(),
+        }
+    }
+
+    const fn stride(&self) -> usize {
+        let stride = self.window / CONFIRMATIONS_PER_WINDOW;
+        if stride == 0 { 1 } else { stride }
+    }
+}
+
+impl<D, T> Outlet<D> for Each<D, T>
+where
+    T: Message + Send + 'static,
+    T::Result: Send,
+{
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Gone>> {
+        if !self.recipient.connected() {
+            return Poll::Ready(Err(Gone { unconfirmed: self.unconfirmed }));
+        }
+        if self.unconfirmed < self.window {
+            return Poll::Ready(Ok(()));
+        }
+        while let Some((request, vouches_for)) = self.confirmations.front_mut() {
+            match request.as_mut().poll(cx) {
+                Poll::Pending => break,
+                // An answer, or the mailbox closed with the message in it;
+                // the check above tells the latter at the next poll.
+                Poll::Ready(_) => {
+                    self.unconfirmed = self.unconfirmed.saturating_sub(*vouches_for);
+                    self.confirmations.pop_front();
+                }
+            }
+        }
+        if self.unconfirmed < self.window { Poll::Ready(Ok(())) } else { Poll::Pending }
+    }
+
+    fn deliver(&mut self, delivery: D) -> Result<(), Refusal> {
+        let value = (self.decode)(delivery).map_err(Refusal::Undecodable)?;
+        self.unconfirmed += 1;
+        self.since_confirmation += 1;
+        if self.since_confirmation < self.stride() {
+            // The mailbox's own capacity is not asked: the window bounds it.
+            self.recipient.do_send(value);
+            return Ok(());
+        }
+        let mut request = Box::pin(self.recipient.send(value));
+        // The first poll is what puts the message into a mailbox that is full;
+        // the waker comes later, when there is something to wait for.
+        let mut unwatched = Context::from_waker(Waker::noop());
+        if request.as_mut().poll(&mut unwatched).is_pending() {
+            self.confirmations.push_back((request, self.since_confirmation));
+        } else {
+            self.unconfirmed = self.unconfirmed.saturating_sub(self.since_confirmation);
+        }
+        self.since_confirmation = 0;
+        Ok(())
+    }
+
+    fn set_window(&mut self, deliveries: usize) {
+        self.window = deliveries;
+    }
+}

@@ -1,0 +1,122 @@
+//! What the pump needs of a socket, and how a libzmq socket gives it.
+
+use crate::multipart::{Frame, Multipart};
+use crate::sys::{Errno, Events, Socket};
+
+/// How a socket type takes messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sends {
+    /// It takes none.
+    Never,
+    /// `ZMQ_POLLOUT` tells exactly when it takes one (PUSH, DEALER, PAIR, REQ, REP).
+    WhenWritable,
+    /// It always claims to be writable; a refusal means all peers (PUB, XPUB, XSUB).
+    Always,
+    /// As `Always`, but a refusal concerns the peer named by the first frame (ROUTER, STREAM).
+    PerPeer,
+}
+
+/// What became of an attempt to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sent {
+    /// libzmq has taken the whole message.
+    Accepted,
+    /// Not now: the message is as it was.
+    Refused,
+    /// The peer is unknown: the message is as it was.
+    Unroutable,
+}
+
+/// The data path of one socket, without waiting.
+pub(crate) trait Port {
+    /// `ZMQ_EVENTS`.
+    fn events(&mut self) -> Result<Events, Errno>;
+    /// A whole message, or `None` when there is none.
+    fn receive(&mut self) -> Result<Option<Multipart>, Errno>;
+    /// A whole message or nothing of it; unless accepted, `message` is still whole.
+    fn send(&mut self, message: &mut Multipart) -> Result<Sent, Errno>;
+}
+
+impl Port for Socket {
+    fn events(&mut self) -> Result<Events, Errno> {
+        loop {
+            match Self::events(self) {
+                Err(Errno::INTR) => {}
+                other => return other,
+            }
+        }
+    }
+
+    fn receive(&mut self) -> Result<Option<Multipart>, Errno> {
+        let mut message = Multipart::new();
+        loop {
+            match self.receive_frame() {
+                Ok(frame) => {
+                    let more = frame.more();
+                    message.push(Frame::from(frame));
+                    if !more {
+                        return Ok(Some(message));
+                    }
+                }
+                Err(Errno::INTR) => {}
+                // Once the first frame is readable, all are.
+                Err(Errno::AGAIN) => return Ok(None),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn send(&mut self, message: &mut Multipart) -> Result<Sent, Errno> {
+        // All frames are in libzmq's form before the first one leaves.
+        for frame in message.iter_mut() {
+            frame.as_message()?;
+        }
+        let last = message.len().saturating_sub(1);
+        for index in 0..message.len() {
+            let Some(frame) = message.get_mut(index) else { break };
+            let frame = frame.as_message()?;
+            let outcome = if last == 0 {
+                send_frame(self, frame, false)
+            } else {
+                // A copy leaves and the original stays: the pipe may die
+                // between two frames, and then the whole message is still ours.
+                send_frame(self, &mut frame.duplicate()?, index < last)
+            };
+            match outcome {
+                Ok(()) => {}
+                Err(error) if index == 0 => {
+                    return match error {
+                        Errno::AGAIN => Ok(Sent::Refused),
+                        Errno::HOSTUNREACH => Ok(Sent::Unroutable),
+                        error => Err(error),
+                    };
+                }
+                Err(error) => {
+                    // libzmq has rolled back the first frames and now drops
+                    // frames until one without SNDMORE ends the message.
+                    for rest in index + 1..message.len() {
+                        if let Some(frame) = message.get_mut(rest) {
+                            let mut copy = frame.as_message()?.duplicate()?;
+                            let _ = send_frame(self, &mut copy, rest < last);
+                        }
+                    }
+                    return if error == Errno::AGAIN { Ok(Sent::Refused) } else { Err(error) };
+                }
+            }
+        }
+        Ok(Sent::Accepted)
+    }
+}
+
+fn send_frame(
+    socket: &mut Socket,
+    frame: &mut crate::sys::Message,
+    more: bool,
+) -> Result<(), Errno> {
+    loop {
+        match socket.send_frame(frame, more) {
+            Err(Errno::INTR) => {}
+            other => return other,
+        }
+    }
+}

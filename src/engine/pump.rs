@@ -1,0 +1,263 @@
+//! Moves messages between a socket, a receiver and the outbound queue.
+
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use super::fd::{Wakeup, defer};
+use super::port::{Port, Sends, Sent};
+use super::queue::Queue;
+use crate::multipart::Multipart;
+use crate::sys::Errno;
+
+/// Messages per turn. With 256 an actor beside a flooded socket answers in
+/// 0.2 ms (median), with 1,024 in 1.5 ms; below 64 throughput suffers.
+const BUDGET: usize = 256;
+/// Messages in one direction before the other has its say.
+const CHUNK: usize = 64;
+/// The time a turn may take when messages are slow to handle.
+const SLICE: Duration = Duration::from_micros(200);
+/// How long a refused message of a socket without an exact `ZMQ_POLLOUT` waits
+/// for a wake before it is offered again. libzmq does wake us when a peer has
+/// room; the clock is for what it does not announce.
+pub(crate) const RETRY: Duration = Duration::from_millis(20);
+
+/// Where received messages go.
+pub(crate) trait Inlet<T> {
+    /// Whether another message may be read; if not, the task is woken when it may.
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()>;
+    /// Takes a message. `false` ends the turn: the receiver failed.
+    fn accept(&mut self, message: Multipart) -> bool;
+    /// Queues what the receivers have answered meanwhile.
+    fn answer(&mut self, _queue: &mut Queue<T>) {}
+    /// Hands over what was held back to make a batch.
+    fn flush(&mut self) {}
+}
+
+/// How a turn ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// Nothing to do; the waker is registered.
+    Parked,
+    /// The budget is spent; the task will be woken after others ran.
+    Yielded,
+    /// The receiver failed.
+    Interrupted,
+    /// The socket failed.
+    Failed(Errno),
+}
+
+/// What a turn moved.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Moved {
+    pub(crate) received: u64,
+    pub(crate) received_bytes: u64,
+}
+
+/// The driver of one socket.
+pub(crate) struct Pump<P, W> {
+    // The registration is dropped before the socket is closed: fields drop in order.
+    wakeup: W,
+    port: P,
+    sends: Sends,
+    receives: bool,
+    /// Whether a message was refused without `ZMQ_POLLOUT` to wait for.
+    pub(crate) retry: bool,
+}
+
+impl<P: Port, W: Wakeup> Pump<P, W> {
+    pub(crate) const fn new(port: P, wakeup: W, sends: Sends, receives: bool) -> Self {
+        Self { wakeup, port, sends, receives, retry: false }
+    }
+
+    /// The socket, for control: whoever uses it must be on the pump's task, before its turn.
+    pub(crate) const fn port(&mut self) -> &mut P {
+        &mut self.port
+    }
+
+    /// Reads no more, and goes on sending.
+    pub(crate) const fn stop_receiving(&mut self) {
+        self.receives = false;
+    }
+
+    /// Works until there is nothing to do or the budget is spent.
+    pub(crate) fn turn<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        inlet: &mut impl Inlet<T>,
+        queue: &mut Queue<T>,
+        moved: &mut Moved,
+    ) -> Turn {
+        let turn = self.work(cx, inlet, queue, moved);
+        inlet.flush();
+        turn
+    }
+
+    fn work<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        inlet: &mut impl Inlet<T>,
+        queue: &mut Queue<T>,
+        moved: &mut Moved,
+    ) -> Turn {
+        let started = Instant::now();
+        let mut budget = BUDGET;
+        // What was refused before is offered once in this turn.
+        let mut offer = Offer::Fresh;
+        loop {
+            let armed = match self.wakeup.arm(cx) {
+                Ok(armed) => armed,
+                Err(error) => {
+                    return Turn::Failed(Errno(error.raw_os_error().unwrap_or(libc::EIO)));
+                }
+            };
+            let events = match self.port.events() {
+                Ok(events) => events,
+                Err(error) => return Turn::Failed(error),
+            };
+            let mut called = false;
+            if self.receives && events.readable() {
+                match self.receive(cx, inlet, &mut budget, moved) {
+                    Ok(any) => called |= any,
+                    Err(turn) => return turn,
+                }
+            }
+            inlet.answer(queue);
+            match self.send(queue, events.writable(), &mut offer, &mut budget) {
+                Ok(any) => called |= any,
+                Err(error) => return Turn::Failed(error),
+            }
+            if !called {
+                // `ZMQ_EVENTS` was the last call: safe to park.
+                if armed {
+                    return Turn::Parked;
+                }
+                defer(cx);
+                return Turn::Yielded;
+            }
+            budget = budget.saturating_sub(1);
+            if budget == 0 || started.elapsed() > SLICE {
+                defer(cx);
+                return Turn::Yielded;
+            }
+        }
+    }
+
+    /// Reads up to a chunk. Tells whether libzmq was called at all.
+    fn receive<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        inlet: &mut impl Inlet<T>,
+        budget: &mut usize,
+        moved: &mut Moved,
+    ) -> Result<bool, Turn> {
+        let mut called = false;
+        for _ in 0..CHUNK.min(*budget) {
+            if inlet.poll_ready(cx).is_pending() {
+                break;
+            }
+            called = true;
+            match self.port.receive() {
+                Ok(Some(message)) => {
+                    *budget = budget.saturating_sub(1);
+                    moved.received += 1;
+                    moved.received_bytes += message.byte_len() as u64;
+                    if !inlet.accept(message) {
+                        return Err(Turn::Interrupted);
+                    }
+                }
+                Ok(None) => break,
+                Err(error) => return Err(Turn::Failed(error)),
+            }
+        }
+        Ok(called)
+    }
+
+    /// Sends up to a chunk. Tells whether libzmq was called at all.
+    fn send<T>(
+        &mut self,
+        queue: &mut Queue<T>,
+        writable: bool,
+        offer: &mut Offer,
+        budget: &mut usize,
+    ) -> Result<bool, Errno> {
+        if queue.is_empty() {
+            self.retry = false;
+            return Ok(false);
+        }
+        match self.sends {
+            Sends::Never => Ok(false),
+            Sends::WhenWritable if !writable => Ok(false),
+            Sends::Always if *offer == Offer::Refused => Ok(false),
+            Sends::WhenWritable | Sends::Always => {
+                self.retry = false;
+                let refused = self.send_in_order(queue, budget)?;
+                if refused && self.sends == Sends::Always {
+                    *offer = Offer::Refused;
+                    self.retry = true;
+                }
+                Ok(true)
+            }
+            Sends::PerPeer => self.send_by_peer(queue, offer, budget),
+        }
+    }
+
+    fn send_in_order<T>(
+        &mut self,
+        queue: &mut Queue<T>,
+        budget: &mut usize,
+    ) -> Result<bool, Errno> {
+        for _ in 0..CHUNK.min(*budget) {
+            let Some(item) = queue.front() else { break };
+            match self.port.send(&mut item.frames)? {
+                Sent::Accepted => queue.accepted(),
+                Sent::Unroutable => queue.unroutable(),
+                Sent::Refused => return Ok(true),
+            }
+            *budget = budget.saturating_sub(1);
+        }
+        Ok(false)
+    }
+
+    fn send_by_peer<T>(
+        &mut self,
+        queue: &mut Queue<T>,
+        offer: &mut Offer,
+        budget: &mut usize,
+    ) -> Result<bool, Errno> {
+        let mut called = false;
+        if *offer == Offer::Fresh {
+            *offer = Offer::Refused;
+            for lane in queue.blocked_lanes() {
+                called = true;
+                queue.try_lane(&lane, |frames| self.port.send(frames))?;
+            }
+        }
+        for _ in 0..CHUNK.min(*budget) {
+            if queue.front_is_blocked() {
+                queue.block_lane();
+                continue;
+            }
+            let Some(item) = queue.front() else { break };
+            called = true;
+            match self.port.send(&mut item.frames)? {
+                Sent::Accepted => queue.accepted(),
+                Sent::Unroutable => queue.unroutable(),
+                Sent::Refused => queue.block_lane(),
+            }
+            *budget = budget.saturating_sub(1);
+        }
+        self.retry = queue.has_blocked_lanes();
+        // Messages moved to a lane without a call still need another round.
+        Ok(called || queue.has_ready())
+    }
+}
+
+/// Whether refused messages may still be offered in this turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Offer {
+    Fresh,
+    Refused,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,7 @@
+//! How each pattern looks on the wire: pure functions, both directions of one
+//! message side by side.
+
+pub(crate) mod pubsub;
+pub(crate) mod reqrep;
+
+pub use pubsub::TopicFraming;

@@ -1,0 +1,130 @@
+//! The envelope around a request and its reply.
+//!
+//! A request leaves a DEALER as `[id][empty][parts…]`. A ROUTER sees
+//! `[routing id][hop…][id][empty][parts…]`: everything before the first empty
+//! frame is the envelope, which a reply repeats as it came. A plain REQ peer
+//! has no id; its envelope is the routing id alone.
+
+use uuid::Uuid;
+
+use crate::codec::Undecodable;
+use crate::multipart::{Frame, Multipart};
+
+/// A request as it leaves.
+pub(crate) fn request(id: Uuid, parts: Multipart) -> Multipart {
+    let mut frames = Multipart::with_capacity(2 + parts.len());
+    frames.push(Frame::from(id.into_bytes()));
+    frames.push(Frame::empty());
+    frames.extend(parts);
+    frames
+}
+
+/// A reply as it arrives: the id and the parts.
+///
+/// txZMQ drops the second frame without a look; this asks that it be empty.
+pub(crate) fn parse_reply(mut frames: Multipart) -> Result<(Uuid, Multipart), Undecodable> {
+    let [id, delimiter, ..] = &frames[..] else {
+        return Err(Undecodable::framing(frames, "a reply without id and delimiter"));
+    };
+    if !delimiter.is_empty() {
+        return Err(Undecodable::framing(frames, "the frame after a reply's id is not empty"));
+    }
+    let Ok(id) = Uuid::from_slice(id) else {
+        return Err(Undecodable::framing(frames, "a reply's id is not 16 bytes"));
+    };
+    Ok((id, frames.split_off(2)))
+}
+
+/// The parts of a composed request, for the caller that gets them back.
+pub(crate) fn parts_of(mut frames: Multipart) -> Multipart {
+    frames.split_off(2)
+}
+
+/// An incoming request: the envelope and the parts.
+pub(crate) fn parse_request(mut frames: Multipart) -> Result<(Multipart, Multipart), Undecodable> {
+    // The routing id is first and never empty.
+    let delimiter = frames.iter().skip(1).position(|frame| frame.is_empty());
+    let Some(at) = delimiter else {
+        return Err(Undecodable::framing(frames, "a request without an empty delimiter"));
+    };
+    let parts = frames.split_off(at + 2);
+    let mut envelope = frames;
+    let _delimiter = envelope.split_off(at + 1);
+    Ok((envelope, parts))
+}
+
+/// A reply as it leaves: the envelope of its request, the delimiter, the parts.
+pub(crate) fn reply(envelope: Multipart, parts: Multipart) -> Multipart {
+    let mut frames = envelope;
+    frames.push(Frame::empty());
+    frames.extend(parts);
+    frames
+}
+
+/// The parts of a composed reply, for the server that gets them back.
+pub(crate) fn reply_parts(frames: Multipart) -> Multipart {
+    parse_request(frames).map_or_else(|undecodable| undecodable.frames, |(_, parts)| parts)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn frames() -> impl Strategy<Value = Vec<Vec<u8>>> {
+        prop::collection::vec(prop::collection::vec(any::<u8>(), 0..6), 0..6)
+    }
+
+    proptest! {
+        #[test]
+        fn a_request_comes_back_as_its_reply(parts in frames(), hops in 0_usize..3) {
+            let parts: Multipart = parts.into_iter().collect();
+            let id = Uuid::new_v4();
+            let mut seen = Multipart::from("route");
+            seen.extend((0..hops).map(|hop| Frame::from(format!("hop{hop}"))));
+            seen.extend(request(id, parts.clone()));
+            let (envelope, body) = parse_request(seen)?;
+            prop_assert_eq!(&body, &parts);
+            prop_assert_eq!(envelope.len(), 2 + hops);
+            let sent = reply(envelope, body);
+            prop_assert_eq!(reply_parts(sent.clone()), parts.clone());
+            // The router and the hops take their frames off again.
+            let arrives: Multipart = sent.into_iter().skip(1 + hops).collect();
+            let (back, body) = parse_reply(arrives)?;
+            prop_assert_eq!(back, id);
+            prop_assert_eq!(body, parts);
+        }
+
+        #[test]
+        fn any_frames_are_parsed_or_given_back(frames in frames()) {
+            let frames: Multipart = frames.into_iter().collect();
+            if let Err(undecodable) = parse_request(frames.clone()) {
+                prop_assert_eq!(undecodable.frames, frames.clone());
+            }
+            if let Err(undecodable) = parse_reply(frames.clone()) {
+                prop_assert_eq!(undecodable.frames, frames);
+            }
+        }
+    }
+
+    #[test]
+    fn a_plain_req_peer_has_its_routing_id_for_an_envelope() -> Result<(), Undecodable> {
+        let (envelope, parts) = parse_request(["peer", "", "body", ""].into())?;
+        assert_eq!(envelope, "peer".into());
+        assert_eq!(parts, ["body", ""].into());
+        assert_eq!(reply(envelope, parts), ["peer", "", "body", ""].into());
+        Ok(())
+    }
+
+    #[test]
+    fn a_request_without_parts_is_legal() -> Result<(), Undecodable> {
+        let id = Uuid::from_bytes([7; 16]);
+        let frames = request(id, Multipart::new());
+        assert_eq!(frames.len(), 2);
+        let (back, parts) = parse_reply(frames)?;
+        assert_eq!(back, id);
+        assert!(parts.is_empty());
+        Ok(())
+    }
+}

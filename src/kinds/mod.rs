@@ -1,0 +1,112 @@
+//! What is a PUB? Zero-size markers, and the capabilities that they have.
+//!
+//! A socket type is a choice of parts: `Socket<K>` with a marker `K` from this
+//! room. A capability trait says which messages are legal; sending another
+//! does not compile.
+
+mod pipeline;
+mod pubsub;
+mod reqrep;
+
+use std::fmt;
+
+pub use pipeline::{Pull, Push};
+pub use pubsub::{Pub, Sub};
+pub use reqrep::{Reply, Request};
+
+/// The socket types of this crate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SocketType {
+    /// [`PubSocket`](crate::PubSocket), a ZeroMQ PUB.
+    Pub,
+    /// [`SubSocket`](crate::SubSocket), a ZeroMQ SUB.
+    Sub,
+    /// [`PushSocket`](crate::PushSocket), a ZeroMQ PUSH.
+    Push,
+    /// [`PullSocket`](crate::PullSocket), a ZeroMQ PULL.
+    Pull,
+    /// [`RequestSocket`](crate::RequestSocket), a ZeroMQ DEALER that correlates.
+    Request,
+    /// [`ReplySocket`](crate::ReplySocket), a ZeroMQ ROUTER that keeps routes.
+    Reply,
+}
+
+impl fmt::Display for SocketType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Pub => "PUB",
+            Self::Sub => "SUB",
+            Self::Push => "PUSH",
+            Self::Pull => "PULL",
+            Self::Request => "REQUEST",
+            Self::Reply => "REPLY",
+        })
+    }
+}
+
+/// A socket type. Sealed: the types are those of ZeroMQ.
+pub trait Kind: sealed::Sealed + fmt::Debug + Unpin + 'static {
+    /// Which one.
+    const TYPE: SocketType;
+}
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+/// Sends to everyone who subscribed: [`Publish`](crate::Publish).
+#[diagnostic::on_unimplemented(
+    message = "a `{Self}` socket does not publish",
+    label = "only PUB takes `Publish`",
+    note = "open a `PubSocket` for this"
+)]
+pub trait Publishes: Kind {}
+
+/// Chooses topics: [`Subscribe`](crate::Subscribe), [`Unsubscribe`](crate::Unsubscribe).
+#[diagnostic::on_unimplemented(
+    message = "a `{Self}` socket does not subscribe",
+    label = "only SUB takes `Subscribe` and `Unsubscribe`",
+    note = "open a `SubSocket` for this"
+)]
+pub trait Subscribes: Kind {}
+
+/// Sends to one of its peers in turn: [`Push`](crate::Push).
+#[diagnostic::on_unimplemented(
+    message = "a `{Self}` socket does not push",
+    label = "only PUSH takes `Push`",
+    note = "open a `PushSocket` for this"
+)]
+pub trait Sends: Kind {}
+
+/// Sends requests and correlates their replies: [`Request`](crate::Request).
+#[diagnostic::on_unimplemented(
+    message = "a `{Self}` socket does not send requests",
+    label = "only REQUEST takes `Request`",
+    note = "open a `RequestSocket` for this"
+)]
+pub trait Requests: Kind {}
+
+/// Hands messages to a receiver.
+#[diagnostic::on_unimplemented(
+    message = "a `{Self}` socket delivers nothing",
+    label = "only SUB, PULL and REPLY have a receiver"
+)]
+pub trait Receives: Kind {
+    /// What a message of this socket is, as frames.
+    type Delivery: Send + 'static;
+}
+
+/// Answers requests through [`IncomingRequest`](crate::IncomingRequest).
+#[diagnostic::on_unimplemented(
+    message = "a `{Self}` socket does not answer requests",
+    note = "open a `ReplySocket` for this"
+)]
+pub trait Replies: Receives {}
+
+/// Accepts messages to send, so it has an outbound queue.
+#[diagnostic::on_unimplemented(
+    message = "a `{Self}` socket sends nothing, so it has no outbound queue",
+    label = "SUB and PULL only receive"
+)]
+pub trait Queues: Kind {}

@@ -1,0 +1,52 @@
+//! PUB and SUB.
+
+use super::{Kind, Publishes, Queues, Receives, SocketType, Subscribes, sealed};
+use crate::messages::TopicMessage;
+
+/// Distributes messages to all subscribers (RFC 29/PUBSUB).
+///
+/// | | |
+/// |---|---|
+/// | Compatible peers | SUB, XSUB |
+/// | Direction | send only |
+/// | Pattern | one to many |
+/// | Outgoing routing | to every peer with a matching subscription |
+/// | Incoming routing | – |
+/// | Action in mute state | libzmq drops for that subscriber, uncounted; with [`no_drop`](crate::Blueprint::no_drop) the message waits in our queue |
+///
+/// Without a subscriber a message is accepted and goes nowhere: subscriptions
+/// travel from the subscriber to the publisher, and what is published before
+/// they arrive is not seen ("slow joiner").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pub {}
+
+/// Receives the messages that it subscribed to (RFC 29/PUBSUB).
+///
+/// | | |
+/// |---|---|
+/// | Compatible peers | PUB, XPUB |
+/// | Direction | receive only |
+/// | Pattern | many to one |
+/// | Outgoing routing | – |
+/// | Incoming routing | fair-queued |
+/// | Action in mute state | – |
+///
+/// Publishers filter; libzmq's SUB filters again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sub {}
+
+impl sealed::Sealed for Pub {}
+impl Kind for Pub {
+    const TYPE: SocketType = SocketType::Pub;
+}
+impl Publishes for Pub {}
+impl Queues for Pub {}
+
+impl sealed::Sealed for Sub {}
+impl Kind for Sub {
+    const TYPE: SocketType = SocketType::Sub;
+}
+impl Subscribes for Sub {}
+impl Receives for Sub {
+    type Delivery = TopicMessage;
+}

@@ -1,0 +1,115 @@
+//! ZeroMQ sockets as Actix actors: typed, supervised, bounded, and safe to shut down.
+//!
+//! Every socket is an actor that owns its libzmq socket. You send it plain
+//! Actix messages ([`Publish`], [`Push`], [`Request`]…), and it delivers what
+//! arrives to your actors or closures. A [`Factory`] actor owns the context,
+//! opens the sockets, and ends them all with a deadline and a report.
+//!
+//! ```
+//! use actix::prelude::*;
+//! use actix_zmq::prelude::*;
+//! use serde::{Deserialize, Serialize};
+//! use std::time::Duration;
+//!
+//! #[derive(Serialize, Deserialize)]
+//! struct Add(i32, i32);
+//!
+//! #[actix::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let zmq = Factory::builder().start();
+//!
+//!     // A server, answering inline.
+//!     zmq.send(Open(ReplySocket::bind("inproc://adder").on_message(
+//!         |request: IncomingRequest<Json<Add>>| {
+//!             let Json(Add(a, b)) = request.body;
+//!             let _ = request.responder.reply(Json(a + b));
+//!         },
+//!     )))
+//!     .await??;
+//!
+//!     // A client, with a timeout for every request.
+//!     let adder = RequestSocket::connect("inproc://adder").timeout(Duration::from_secs(2));
+//!     let adder = zmq.send(Open(adder)).await??;
+//!     let Json(sum) = adder.send(Request::new(Json(Add(1, 2))).expect::<Json<i32>>()).await??;
+//!     assert_eq!(sum, 3);
+//!
+//!     let report = zmq.send(Shutdown::within(Duration::from_secs(5))).await?;
+//!     assert!(report.is_clean());
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # When to use which
+//!
+//! | You want | Sockets | You send | You receive |
+//! |---|---|---|---|
+//! | everyone who cares to hear it | [`PubSocket`] → [`SubSocket`] | [`Publish`] | [`TopicMessage`] |
+//! | one of many workers to do it | [`PushSocket`] → [`PullSocket`] | [`Push`] | [`Pulled`] |
+//! | an answer | [`RequestSocket`] → [`ReplySocket`] | [`Request`] | [`IncomingRequest`] |
+//!
+//! # What is promised
+//!
+//! - A send resolves when libzmq has *accepted* the message. What is not
+//!   accepted is given back in the [`Error`], counted, or announced as an event.
+//! - Every request ends exactly once.
+//! - Every queue has a bound, every wait an end.
+//! - Nothing here blocks a thread that runs actors, and no input panics.
+//!
+//! The details, message by message, are in `docs/semantics.md` of the repository.
+//!
+//! # What it does not do
+//!
+//! It does not make ZeroMQ reliable: accepted is not delivered. A peer that
+//! dies takes what libzmq had queued for it along; a publisher does not wait
+//! for subscribers. Use requests with timeouts where you must know.
+//!
+//! It runs on Unix, in actix's or tokio's single-threaded local tasks.
+
+#[cfg(not(unix))]
+compile_error!("actix-zmq watches libzmq's file descriptor, which needs a Unix system");
+
+mod actors;
+mod blueprint;
+pub mod codec;
+mod counters;
+mod deliver;
+mod endpoint;
+mod engine;
+mod error;
+mod framing;
+pub mod kinds;
+mod messages;
+mod multipart;
+mod options;
+pub mod prelude;
+mod sys;
+mod topic;
+
+pub use actors::{
+    Factory, FactoryBuilder, Pattern, PubSocket, PullSocket, PushSocket, Receiving, ReplySocket,
+    RequestSocket, Socket, SubSocket,
+};
+pub use blueprint::Blueprint;
+pub use codec::{Json, MessagePack};
+pub use counters::Counter;
+pub use deliver::{Batch, BatchIter, Delivery, IntoReceiver, OneWay, Receiver, Values};
+pub use endpoint::{Endpoint, EndpointError, IntoEndpoint, Transport};
+pub use engine::backoff::RestartPolicy;
+pub use error::{Error, ErrorKind, Result};
+pub use framing::TopicFraming;
+pub use kinds::SocketType;
+pub use messages::{
+    Bind, Close, Connect, Count, Disconnect, Ended, EndpointStatus, EventKind, IncomingRequest,
+    Open, Publish, Pulled, Push, Request, Responder, Restart, Shutdown, ShutdownReport,
+    SocketEvent, SocketId, SocketReport, SocketState, SocketStatus, Status, Subscribe,
+    TopicMessage, Unbind, Unsubscribe, Watch,
+};
+pub use multipart::{Frame, Frames, Multipart};
+pub use options::{Overflow, QueueLimits};
+pub use topic::Topic;
+
+/// The version of the libzmq that is linked: major, minor, patch.
+#[must_use]
+pub fn libzmq_version() -> (i32, i32, i32) {
+    sys::version()
+}

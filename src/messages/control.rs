@@ -1,0 +1,132 @@
+//! Changing a socket while it runs.
+
+use std::time::Duration;
+
+use actix::{Message, Recipient};
+
+use super::{SocketEvent, SocketReport};
+use crate::endpoint::{Endpoint, IntoEndpoint};
+use crate::error::Result;
+
+macro_rules! endpoint_command {
+    ($(#[$doc:meta])* $name:ident -> $result:ty) => {
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub struct $name(pub(crate) Result<Endpoint>);
+
+        impl $name {
+            /// Names the endpoint. A text that is none is reported when the
+            /// message is handled.
+            #[must_use]
+            pub fn new(endpoint: impl IntoEndpoint) -> Self {
+                Self(endpoint.into_endpoint().map_err(Into::into))
+            }
+        }
+
+        impl Message for $name {
+            type Result = Result<$result>;
+        }
+    };
+}
+
+endpoint_command! {
+    /// Listens at one more endpoint (`zmq_bind(3)`). The result is the
+    /// endpoint as resolved: `tcp://127.0.0.1:*` becomes a port.
+    ///
+    /// A restart listens there again, at the same port.
+    ///
+    /// # Errors
+    /// [`InvalidEndpoint`](crate::ErrorKind::InvalidEndpoint),
+    /// [`AddressInUse`](crate::ErrorKind::AddressInUse),
+    /// [`AddressUnavailable`](crate::ErrorKind::AddressUnavailable),
+    /// [`PermissionDenied`](crate::ErrorKind::PermissionDenied), all with the endpoint;
+    /// [`Restarting`](crate::ErrorKind::Restarting) or [`Closed`](crate::ErrorKind::Closed)
+    /// when the socket is not up.
+    Bind -> Endpoint
+}
+
+endpoint_command! {
+    /// Connects to one more endpoint (`zmq_connect(3)`). Success means that
+    /// libzmq tries from now on, not that a peer is there.
+    ///
+    /// # Errors
+    /// As [`Bind`].
+    Connect -> ()
+}
+
+endpoint_command! {
+    /// Stops listening at an endpoint, named as it was bound or as it was
+    /// resolved (`zmq_unbind(3)`).
+    ///
+    /// # Errors
+    /// [`NotFound`](crate::ErrorKind::NotFound) when the socket is not bound there;
+    /// [`Restarting`](crate::ErrorKind::Restarting) or [`Closed`](crate::ErrorKind::Closed)
+    /// when the socket is not up.
+    Unbind -> ()
+}
+
+endpoint_command! {
+    /// Leaves an endpoint (`zmq_disconnect(3)`). What libzmq had queued for it alone is lost.
+    ///
+    /// # Errors
+    /// [`NotFound`](crate::ErrorKind::NotFound) when the socket is not connected there;
+    /// [`Restarting`](crate::ErrorKind::Restarting) or [`Closed`](crate::ErrorKind::Closed)
+    /// when the socket is not up.
+    Disconnect -> ()
+}
+
+/// Ends a socket: nothing new is taken, what is queued is handed to libzmq,
+/// the rest is given back, and the socket is closed with its linger.
+///
+/// The result is the socket's report. Closing again gives the same report.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Close {
+    pub(crate) within: Option<Duration>,
+}
+
+impl Close {
+    /// Ends the socket within its linger.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { within: None }
+    }
+
+    /// Ends the socket within this time.
+    #[must_use]
+    pub const fn within(time: Duration) -> Self {
+        Self { within: Some(time) }
+    }
+}
+
+impl Message for Close {
+    type Result = Result<SocketReport>;
+}
+
+/// Opens the socket again under the same address: options, endpoints,
+/// subscriptions and unsent messages come back. Requests in flight end with
+/// [`Restarted`](crate::ErrorKind::Restarted) unless they are idempotent.
+///
+/// Resolves when the restart has begun; [`EventKind::Up`](super::EventKind::Up) tells when it is done.
+///
+/// # Errors
+/// [`Closed`](crate::ErrorKind::Closed) when the socket is closed,
+/// [`GaveUp`](crate::ErrorKind::GaveUp) when the restart budget is spent.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Restart;
+
+impl Message for Restart {
+    type Result = Result<()>;
+}
+
+/// Sends every [`SocketEvent`] from now on to a recipient; to a socket, or to
+/// the [`Factory`](crate::Factory) for the events of all its sockets.
+///
+/// Events to one recipient go out one at a time. Up to 256 wait while it is
+/// busy; beyond that the oldest are left out and
+/// [`EventKind::Missed`](super::EventKind::Missed) tells how many.
+#[derive(Clone, Debug)]
+pub struct Watch(pub Recipient<SocketEvent>);
+
+impl Message for Watch {
+    type Result = ();
+}

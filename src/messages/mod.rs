@@ -1,0 +1,23 @@
+//! What crosses a mailbox: plain data.
+//!
+//! Commands are verbs ([`Publish`], [`Push`], [`Request`], [`Bind`]…),
+//! deliveries are nouns ([`TopicMessage`], [`Pulled`], [`IncomingRequest`]),
+//! events are participles ([`EventKind`]).
+
+mod control;
+mod event;
+mod lifecycle;
+mod pipeline;
+mod pubsub;
+mod reqrep;
+
+pub use control::{Bind, Close, Connect, Disconnect, Restart, Unbind, Watch};
+pub use event::{EventKind, SocketEvent};
+pub use lifecycle::{
+    Count, EndpointStatus, Ended, Open, Shutdown, ShutdownReport, SocketId, SocketReport,
+    SocketState, SocketStatus, Status,
+};
+pub use pipeline::{Pulled, Push};
+pub use pubsub::{Publish, Subscribe, TopicMessage, Unsubscribe};
+pub use reqrep::{IncomingRequest, Request, Responder};
+pub(crate) use reqrep::{Answer, Answered, ReplyDesk, Timeout};

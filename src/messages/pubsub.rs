@@ -1,0 +1,134 @@
+//! PUB and SUB.
+
+use actix::Message;
+
+use crate::codec::{Decode, Undecodable};
+use crate::deliver::{Delivery, IntoReceiver, OneWay, Receiver};
+use crate::error::Result;
+use crate::multipart::{Frame, Multipart};
+use crate::topic::Topic;
+
+/// Sends a message to everyone who subscribed to its topic.
+///
+/// The body is frames, bytes, text, or a value in a codec. Resolves when
+/// libzmq has accepted the message; subscribers that are slower than their
+/// high-water mark miss it, unless the socket was built with
+/// [`no_drop`](crate::Blueprint::no_drop).
+///
+/// # Errors
+/// As [`Push`](super::Push); also [`InvalidMessage`](crate::ErrorKind::InvalidMessage)
+/// for what the socket's [`TopicFraming`](crate::TopicFraming) cannot carry.
+///
+/// # Cancel safety
+/// Dropping the future does not take the message back once the socket has it.
+///
+/// # Examples
+/// ```
+/// use actix_zmq::{Json, Publish};
+///
+/// let plain = Publish::new("news", "hello");
+/// let typed = Publish { topic: "prices.EUR".into(), body: Json(101.5) };
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Publish<B = Multipart> {
+    /// What subscribers filter by.
+    pub topic: Frame,
+    /// What they receive.
+    pub body: B,
+}
+
+impl<B> Publish<B> {
+    /// A message under a topic.
+    pub fn new(topic: impl Into<Frame>, body: B) -> Self {
+        Self { topic: topic.into(), body }
+    }
+}
+
+impl<B: 'static> Message for Publish<B> {
+    type Result = Result<()>;
+}
+
+/// Subscribes to a prefix, or to one exact topic.
+///
+/// libzmq counts references: after two subscriptions to the same topic, one
+/// [`Unsubscribe`] leaves one. The subscription reaches publishers a moment
+/// later; what they publish before is not seen.
+///
+/// With a [receiver](Self::deliver_to) of its own, the longest prefix that
+/// matches a message decides who gets it; the socket's receiver has the empty
+/// prefix. A second receiver for one topic replaces the first.
+///
+/// # Errors
+/// [`Closed`](crate::ErrorKind::Closed). While the socket restarts the
+/// subscription is kept and made with the others.
+#[derive(Debug)]
+pub struct Subscribe {
+    pub(crate) topic: Topic,
+    pub(crate) receiver: Option<Receiver<TopicMessage>>,
+}
+
+impl Subscribe {
+    /// Subscribes; messages go to the socket's receiver.
+    #[must_use]
+    pub fn new(topic: impl Into<Topic>) -> Self {
+        Self { topic: topic.into(), receiver: None }
+    }
+
+    /// Delivers what this topic matches to a receiver of its own.
+    #[must_use]
+    pub fn deliver_to(mut self, receiver: impl IntoReceiver<TopicMessage>) -> Self {
+        self.receiver = Some(receiver.into_receiver());
+        self
+    }
+}
+
+impl Message for Subscribe {
+    type Result = Result<()>;
+}
+
+/// Takes one subscription back; with the last one its receiver goes too.
+///
+/// # Errors
+/// [`NotFound`](crate::ErrorKind::NotFound) when there is no such subscription,
+/// [`Closed`](crate::ErrorKind::Closed).
+#[derive(Clone, Debug)]
+pub struct Unsubscribe(pub(crate) Topic);
+
+impl Unsubscribe {
+    /// Names the subscription as it was made.
+    #[must_use]
+    pub fn new(topic: impl Into<Topic>) -> Self {
+        Self(topic.into())
+    }
+}
+
+impl Message for Unsubscribe {
+    type Result = Result<()>;
+}
+
+/// A message that a SUB socket received.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicMessage<B = Multipart> {
+    /// What the publisher filed it under.
+    pub topic: Frame,
+    /// What it sent: all frames after the topic, or a value decoded from them.
+    pub body: B,
+}
+
+impl<B: 'static> Message for TopicMessage<B> {
+    type Result = ();
+}
+
+impl<B: Decode + Send> Delivery for TopicMessage<B> {
+    type Raw = TopicMessage;
+
+    fn from_raw(raw: TopicMessage) -> std::result::Result<Self, Undecodable> {
+        Ok(Self { topic: raw.topic, body: B::decode(raw.body)? })
+    }
+}
+
+impl OneWay for TopicMessage {
+    fn into_body(self) -> Multipart {
+        self.body
+    }
+}

@@ -1,0 +1,412 @@
+//! Frames, and the multipart messages they make up: all that crosses the
+//! border between actors and sockets.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::ops::{Deref, DerefMut};
+
+use bytes::Bytes;
+use smallvec::SmallVec;
+
+use crate::sys;
+
+/// One frame of a message: immutable bytes, without a copy on either side.
+///
+/// A received frame stays in libzmq's own buffer until it is dropped; a frame
+/// made from [`Bytes`], `Vec<u8>` or `String` is handed to libzmq as it is
+/// (below 1 KiB a copy is cheaper, and made).
+///
+/// Cloning a frame that was built from bytes shares them. Cloning a *received*
+/// frame copies its bytes; turn it [into `Bytes`](Frame::into_bytes) first when
+/// many clones are wanted.
+///
+/// # Examples
+/// ```
+/// use actix_zmq::Frame;
+///
+/// let frame = Frame::from("hello");
+/// assert_eq!(&frame[..], b"hello");
+/// assert_eq!(frame.as_str(), Some("hello"));
+/// ```
+pub struct Frame(Repr);
+
+enum Repr {
+    Bytes(Bytes),
+    Message(sys::Message),
+}
+
+impl Frame {
+    /// A frame without bytes, as delimits an envelope.
+    #[must_use]
+    pub const fn empty() -> Self {
+        Self(Repr::Bytes(Bytes::new()))
+    }
+
+    /// A frame that borrows bytes which live as long as the program.
+    #[must_use]
+    pub const fn from_static(data: &'static [u8]) -> Self {
+        Self(Repr::Bytes(Bytes::from_static(data)))
+    }
+
+    /// The frame as [`Bytes`], which are cheap to clone and to slice.
+    #[must_use]
+    pub fn into_bytes(self) -> Bytes {
+        match self.0 {
+            Repr::Bytes(bytes) => bytes,
+            Repr::Message(message) => Bytes::from_owner(message),
+        }
+    }
+
+    /// The frame as text, if it is UTF-8.
+    #[must_use]
+    pub fn as_str(&self) -> Option<&str> {
+        std::str::from_utf8(self).ok()
+    }
+
+    /// The frame in libzmq's keeping, ready to be sent.
+    pub(crate) fn as_message(&mut self) -> Result<&mut sys::Message, sys::Errno> {
+        if let Repr::Bytes(bytes) = &self.0 {
+            self.0 = Repr::Message(sys::Message::new(bytes.clone())?);
+        }
+        match &mut self.0 {
+            Repr::Message(message) => Ok(message),
+            Repr::Bytes(_) => Err(sys::Errno::INVAL),
+        }
+    }
+
+    /// A frame that shares `self`'s bytes from now on, for a message that is kept to be sent again.
+    pub(crate) fn share(&mut self) -> Self {
+        if let Repr::Message(_) = self.0 {
+            let owned = std::mem::take(self).into_bytes();
+            self.0 = Repr::Bytes(owned);
+        }
+        self.clone()
+    }
+}
+
+impl From<sys::Message> for Frame {
+    fn from(message: sys::Message) -> Self {
+        Self(Repr::Message(message))
+    }
+}
+
+impl Default for Frame {
+    fn default() -> Self {
+        Self::empty()
+    }
+}
+
+impl Clone for Frame {
+    fn clone(&self) -> Self {
+        match &self.0 {
+            Repr::Bytes(bytes) => Self(Repr::Bytes(bytes.clone())),
+            Repr::Message(message) => {
+                Self(Repr::Bytes(Bytes::copy_from_slice(message.as_slice())))
+            }
+        }
+    }
+}
+
+impl Deref for Frame {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match &self.0 {
+            Repr::Bytes(bytes) => bytes,
+            Repr::Message(message) => message.as_slice(),
+        }
+    }
+}
+
+impl AsRef<[u8]> for Frame {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}
+
+impl PartialEq for Frame {
+    fn eq(&self, other: &Self) -> bool {
+        self[..] == other[..]
+    }
+}
+
+impl Eq for Frame {}
+
+impl PartialEq<[u8]> for Frame {
+    fn eq(&self, other: &[u8]) -> bool {
+        self[..] == *other
+    }
+}
+
+impl PartialEq<&[u8]> for Frame {
+    fn eq(&self, other: &&[u8]) -> bool {
+        self[..] == **other
+    }
+}
+
+impl<const N: usize> PartialEq<&[u8; N]> for Frame {
+    fn eq(&self, other: &&[u8; N]) -> bool {
+        self[..] == other[..]
+    }
+}
+
+impl PartialEq<&str> for Frame {
+    fn eq(&self, other: &&str) -> bool {
+        self[..] == *other.as_bytes()
+    }
+}
+
+impl Hash for Frame {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self[..].hash(state);
+    }
+}
+
+impl fmt::Debug for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const SHOWN: usize = 64;
+        let shown = self.get(..SHOWN).unwrap_or(self);
+        write!(f, "b\"{}\"", shown.escape_ascii())?;
+        if self.len() > SHOWN { write!(f, "… ({} bytes)", self.len()) } else { Ok(()) }
+    }
+}
+
+impl From<Bytes> for Frame {
+    fn from(bytes: Bytes) -> Self {
+        Self(Repr::Bytes(bytes))
+    }
+}
+
+impl From<Vec<u8>> for Frame {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(Repr::Bytes(bytes.into()))
+    }
+}
+
+impl From<String> for Frame {
+    fn from(text: String) -> Self {
+        Self(Repr::Bytes(text.into()))
+    }
+}
+
+impl From<&str> for Frame {
+    fn from(text: &str) -> Self {
+        Self::from(text.as_bytes())
+    }
+}
+
+impl From<&[u8]> for Frame {
+    fn from(bytes: &[u8]) -> Self {
+        Self(Repr::Bytes(Bytes::copy_from_slice(bytes)))
+    }
+}
+
+impl<const N: usize> From<&[u8; N]> for Frame {
+    fn from(bytes: &[u8; N]) -> Self {
+        Self::from(bytes.as_slice())
+    }
+}
+
+impl<const N: usize> From<[u8; N]> for Frame {
+    fn from(bytes: [u8; N]) -> Self {
+        Self::from(bytes.as_slice())
+    }
+}
+
+impl From<Frame> for Bytes {
+    fn from(frame: Frame) -> Self {
+        frame.into_bytes()
+    }
+}
+
+/// A message of one or more [`Frame`]s, which ZeroMQ delivers whole or not at all.
+///
+/// It dereferences to a slice of frames. One frame or two are kept without an
+/// allocation of their own.
+///
+/// # Examples
+/// ```
+/// use actix_zmq::Multipart;
+///
+/// let message = Multipart::from(["header", "body"]);
+/// assert_eq!(message.len(), 2);
+/// assert_eq!(message[1], "body");
+/// ```
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
+pub struct Multipart(SmallVec<[Frame; 2]>);
+
+impl Multipart {
+    /// A message without frames, to be filled. It cannot be sent while empty.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// An empty message with room for `frames` frames.
+    #[must_use]
+    pub fn with_capacity(frames: usize) -> Self {
+        Self(SmallVec::with_capacity(frames))
+    }
+
+    /// Adds a frame at the end.
+    pub fn push(&mut self, frame: impl Into<Frame>) {
+        self.0.push(frame.into());
+    }
+
+    /// The sum of the frames' lengths, in bytes.
+    #[must_use]
+    pub fn byte_len(&self) -> usize {
+        self.0.iter().map(|frame| frame.len()).sum()
+    }
+
+    /// The first frame, or an empty one.
+    #[must_use]
+    pub fn into_first(self) -> Frame {
+        self.0.into_iter().next().unwrap_or_default()
+    }
+
+    /// Splits off the frames from `at` on; all of them stay when there are fewer.
+    pub(crate) fn split_off(&mut self, at: usize) -> Self {
+        if at >= self.0.len() {
+            return Self::new();
+        }
+        self.0.drain(at..).collect()
+    }
+
+    /// A copy that shares the bytes of `self`'s frames.
+    pub(crate) fn share(&mut self) -> Self {
+        self.0.iter_mut().map(Frame::share).collect()
+    }
+}
+
+impl Deref for Multipart {
+    type Target = [Frame];
+
+    fn deref(&self) -> &[Frame] {
+        &self.0
+    }
+}
+
+impl DerefMut for Multipart {
+    fn deref_mut(&mut self) -> &mut [Frame] {
+        &mut self.0
+    }
+}
+
+impl fmt::Debug for Multipart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter()).finish()
+    }
+}
+
+impl<F: Into<Frame>> FromIterator<F> for Multipart {
+    fn from_iter<I: IntoIterator<Item = F>>(frames: I) -> Self {
+        Self(frames.into_iter().map(Into::into).collect())
+    }
+}
+
+impl<F: Into<Frame>> Extend<F> for Multipart {
+    fn extend<I: IntoIterator<Item = F>>(&mut self, frames: I) {
+        self.0.extend(frames.into_iter().map(Into::into));
+    }
+}
+
+/// The frames of a [`Multipart`], one by one.
+#[derive(Debug)]
+pub struct Frames(smallvec::IntoIter<[Frame; 2]>);
+
+impl Iterator for Frames {
+    type Item = Frame;
+
+    fn next(&mut self) -> Option<Frame> {
+        self.0.next()
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.0.size_hint()
+    }
+}
+
+impl ExactSizeIterator for Frames {}
+
+impl IntoIterator for Multipart {
+    type Item = Frame;
+    type IntoIter = Frames;
+
+    fn into_iter(self) -> Frames {
+        Frames(self.0.into_iter())
+    }
+}
+
+impl<'a> IntoIterator for &'a Multipart {
+    type Item = &'a Frame;
+    type IntoIter = std::slice::Iter<'a, Frame>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter()
+    }
+}
+
+impl From<Frame> for Multipart {
+    fn from(frame: Frame) -> Self {
+        let mut message = Self::new();
+        message.0.push(frame);
+        message
+    }
+}
+
+impl From<Vec<Frame>> for Multipart {
+    fn from(frames: Vec<Frame>) -> Self {
+        frames.into_iter().collect()
+    }
+}
+
+impl<F: Into<Frame>, const N: usize> From<[F; N]> for Multipart {
+    fn from(frames: [F; N]) -> Self {
+        frames.into_iter().collect()
+    }
+}
+
+macro_rules! one_frame {
+    ($($from:ty),+) => {
+        $(impl From<$from> for Multipart {
+            fn from(data: $from) -> Self {
+                Self::from(Frame::from(data))
+            }
+        })+
+    };
+}
+
+one_frame!(Bytes, Vec<u8>, String, &str, &[u8]);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_compare_by_their_bytes_wherever_they_are_kept() -> Result<(), sys::Errno> {
+        let plain = Frame::from("abc");
+        let mut kept = Frame::from("abc");
+        kept.as_message()?;
+        assert_eq!(plain, kept);
+        assert_eq!(kept.clone(), plain);
+        assert_eq!(kept.into_bytes(), Bytes::from_static(b"abc"));
+        Ok(())
+    }
+
+    #[test]
+    fn a_shared_copy_survives_the_original() -> Result<(), sys::Errno> {
+        let mut message = Multipart::from(["a", "b"]);
+        message[0].as_message()?;
+        let copy = message.share();
+        drop(message);
+        assert_eq!(copy, Multipart::from(["a", "b"]));
+        Ok(())
+    }
+
+    #[test]
+    fn debug_shortens_long_frames() {
+        assert_eq!(format!("{:?}", Frame::from("a\0b")), r#"b"a\x00b""#);
+        assert!(format!("{:?}", Frame::from(vec![0; 1000])).ends_with("(1000 bytes)"));
+    }
+}

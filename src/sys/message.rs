@@ -1,0 +1,170 @@
+//! One frame in libzmq's keeping.
+
+use std::ffi::c_void;
+use std::mem::MaybeUninit;
+use std::{ptr, slice};
+
+use bytes::Bytes;
+use zmq_sys::zmq_msg_t;
+
+use super::Errno;
+
+/// Below this size a copy into libzmq is cheaper than the allocation and the
+/// call-back that handing over the buffer itself costs.
+const COPY_BELOW: usize = 1024;
+
+/// An initialised `zmq_msg_t`, closed when dropped.
+///
+/// The value may be moved: libzmq keeps no pointer into the struct itself
+/// between calls, and data that it stores inline moves along.
+pub(crate) struct Message(zmq_msg_t);
+
+// SAFETY: a `zmq_msg_t` is plain data with, at most, a pointer to a
+// reference-counted buffer whose count is atomic; nothing in it belongs to a thread.
+unsafe impl Send for Message {}
+// SAFETY: through `&Message` only `zmq_msg_data`, `zmq_msg_size` and
+// `zmq_msg_more` are reachable, which read. What writes takes `&mut self`.
+unsafe impl Sync for Message {}
+
+impl Message {
+    /// An empty message, which `zmq_msg_recv` can fill.
+    pub(crate) fn empty() -> Self {
+        let mut raw = MaybeUninit::<zmq_msg_t>::zeroed();
+        // SAFETY: the pointer is to a `zmq_msg_t` that we own; `zmq_msg_init`
+        // writes it and cannot fail (`zmq_msg_init(3)`).
+        unsafe {
+            zmq_sys::zmq_msg_init(raw.as_mut_ptr());
+            Self(raw.assume_init())
+        }
+    }
+
+    /// A message that holds `data`: copied when small, handed over when large.
+    ///
+    /// # Errors
+    /// `ENOMEM` when libzmq cannot allocate.
+    pub(crate) fn new(data: Bytes) -> Result<Self, Errno> {
+        if data.len() < COPY_BELOW { Self::copied(&data) } else { Self::shared(data) }
+    }
+
+    fn copied(data: &[u8]) -> Result<Self, Errno> {
+        let mut raw = MaybeUninit::<zmq_msg_t>::zeroed();
+        // SAFETY: `zmq_msg_init_size` initialises the struct or fails; after
+        // success the buffer has exactly `data.len()` bytes.
+        unsafe {
+            Errno::check(zmq_sys::zmq_msg_init_size(raw.as_mut_ptr(), data.len()))?;
+            let mut message = Self(raw.assume_init());
+            let target = zmq_sys::zmq_msg_data(&raw mut message.0).cast::<u8>();
+            ptr::copy_nonoverlapping(data.as_ptr(), target, data.len());
+            Ok(message)
+        }
+    }
+
+    fn shared(data: Bytes) -> Result<Self, Errno> {
+        let (start, length) = (data.as_ptr(), data.len());
+        let hint = Box::into_raw(Box::new(data));
+        let mut raw = MaybeUninit::<zmq_msg_t>::zeroed();
+        // SAFETY: the buffer lives until `release` drops the boxed `Bytes`, and
+        // `Bytes` never moves its bytes. libzmq only reads them. On failure
+        // libzmq does not call `release`, so the box is ours again.
+        unsafe {
+            let rc = zmq_sys::zmq_msg_init_data(
+                raw.as_mut_ptr(),
+                start.cast_mut().cast::<c_void>(),
+                length,
+                Some(release),
+                hint.cast::<c_void>(),
+            );
+            if let Err(error) = Errno::check(rc) {
+                drop(Box::from_raw(hint));
+                return Err(error);
+            }
+            Ok(Self(raw.assume_init()))
+        }
+    }
+
+    /// A second message with the same content; a large buffer is shared, not copied.
+    ///
+    /// # Errors
+    /// `EFAULT` for an invalid message, which this type rules out.
+    pub(crate) fn duplicate(&mut self) -> Result<Self, Errno> {
+        let mut copy = Self::empty();
+        // SAFETY: both messages are initialised, and `&mut self` keeps others
+        // away while libzmq marks the source as shared.
+        Errno::check(unsafe { zmq_sys::zmq_msg_copy(&raw mut copy.0, &raw mut self.0) })?;
+        Ok(copy)
+    }
+
+    /// The frame's bytes.
+    pub(crate) fn as_slice(&self) -> &[u8] {
+        // SAFETY: the message is initialised; libzmq does not write through
+        // this pointer although its signature asks for `*mut`.
+        unsafe {
+            let raw = (&raw const self.0).cast_mut();
+            let length = zmq_sys::zmq_msg_size(raw);
+            if length == 0 {
+                return &[];
+            }
+            slice::from_raw_parts(zmq_sys::zmq_msg_data(raw).cast::<u8>(), length)
+        }
+    }
+
+    /// Whether another frame of the same message follows (`zmq_msg_more(3)`).
+    pub(crate) fn more(&self) -> bool {
+        // SAFETY: the message is initialised; the call reads a flag.
+        unsafe { zmq_sys::zmq_msg_more(&raw const self.0) == 1 }
+    }
+
+    /// For the calls in this room that fill or send the message.
+    pub(super) fn as_mut_ptr(&mut self) -> *mut zmq_msg_t {
+        &raw mut self.0
+    }
+}
+
+impl AsRef<[u8]> for Message {
+    fn as_ref(&self) -> &[u8] {
+        self.as_slice()
+    }
+}
+
+impl Drop for Message {
+    fn drop(&mut self) {
+        // SAFETY: initialised by every constructor, and closed only here.
+        unsafe { zmq_sys::zmq_msg_close(&raw mut self.0) };
+    }
+}
+
+/// Called by libzmq, on any thread, when the last copy of a shared message is closed.
+unsafe extern "C" fn release(_data: *mut c_void, hint: *mut c_void) {
+    // SAFETY: `hint` is the box that `shared` leaked, and libzmq calls this once.
+    drop(unsafe { Box::from_raw(hint.cast::<Bytes>()) });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_holds_small_and_large_bytes() -> Result<(), Errno> {
+        for size in [0, 1, 33, 34, COPY_BELOW - 1, COPY_BELOW, 100_000] {
+            let data = Bytes::from(vec![7_u8; size]);
+            let mut message = Message::new(data.clone())?;
+            assert_eq!(message.as_slice(), &data[..]);
+            let copy = message.duplicate()?;
+            drop(message);
+            assert_eq!(copy.as_slice(), &data[..]);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_large_buffer_is_released_once_with_its_last_copy() -> Result<(), Errno> {
+        let data = Bytes::from(vec![1_u8; 4096]);
+        let mut message = Message::new(data.clone())?;
+        let copy = message.duplicate()?;
+        drop(message);
+        assert!(!data.is_unique());
+        drop(copy);
+        assert!(data.is_unique());
+        Ok(())
+    }
+}

@@ -1,0 +1,25 @@
+//! The only room that knows libzmq, and the only one with `unsafe`.
+//!
+//! Four small wrappers over `zmq-sys`: an error number that no value can make
+//! panic ([`errno`]), a frame that libzmq owns ([`message`]), the context with
+//! an ending that never runs on the dropping thread ([`context`]), and the
+//! socket ([`socket`]). Nothing here waits: every call is either immediate or
+//! made with `ZMQ_DONTWAIT`. Decisions (when to read, what an error means to a
+//! user) belong to `engine` and `actors`.
+
+pub(crate) mod context;
+pub(crate) mod descriptors;
+pub(crate) mod errno;
+pub(crate) mod message;
+pub(crate) mod option;
+pub(crate) mod socket;
+
+pub(crate) use context::{Context, Farewell};
+pub(crate) use errno::Errno;
+pub(crate) use message::Message;
+pub(crate) use socket::{Events, Socket, SocketType};
+
+/// The version of the libzmq that is linked: major, minor, patch.
+pub(crate) fn version() -> (i32, i32, i32) {
+    zmq::version()
+}

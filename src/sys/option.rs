@@ -1,0 +1,41 @@
+//! The numbers of libzmq's socket options, under the names of `zmq_setsockopt(3)`.
+
+/// A socket option's number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct OptionId(pub(super) u32);
+
+macro_rules! numbers {
+    ($($name:ident = $zmq:ident),+ $(,)?) => {
+        impl OptionId {
+            $(pub(crate) const $name: Self = Self(zmq_sys::$zmq);)+
+        }
+    };
+}
+
+numbers! {
+    ROUTING_ID = ZMQ_ROUTING_ID,
+    SUBSCRIBE = ZMQ_SUBSCRIBE,
+    UNSUBSCRIBE = ZMQ_UNSUBSCRIBE,
+    RATE = ZMQ_RATE,
+    SNDBUF = ZMQ_SNDBUF,
+    RCVBUF = ZMQ_RCVBUF,
+    LINGER = ZMQ_LINGER,
+    RECONNECT_IVL = ZMQ_RECONNECT_IVL,
+    RECONNECT_IVL_MAX = ZMQ_RECONNECT_IVL_MAX,
+    BACKLOG = ZMQ_BACKLOG,
+    MAXMSGSIZE = ZMQ_MAXMSGSIZE,
+    SNDHWM = ZMQ_SNDHWM,
+    RCVHWM = ZMQ_RCVHWM,
+    ROUTER_MANDATORY = ZMQ_ROUTER_MANDATORY,
+    ROUTER_HANDOVER = ZMQ_ROUTER_HANDOVER,
+    IMMEDIATE = ZMQ_IMMEDIATE,
+    IPV6 = ZMQ_IPV6,
+    CONFLATE = ZMQ_CONFLATE,
+    TOS = ZMQ_TOS,
+    HANDSHAKE_IVL = ZMQ_HANDSHAKE_IVL,
+    XPUB_NODROP = ZMQ_XPUB_NODROP,
+    HEARTBEAT_IVL = ZMQ_HEARTBEAT_IVL,
+    HEARTBEAT_TTL = ZMQ_HEARTBEAT_TTL,
+    HEARTBEAT_TIMEOUT = ZMQ_HEARTBEAT_TIMEOUT,
+    CONNECT_TIMEOUT = ZMQ_CONNECT_TIMEOUT,
+}

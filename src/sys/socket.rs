@@ -1,0 +1,252 @@
+//! One libzmq socket, and single frames in and out of it.
+
+use std::ffi::{CString, c_int, c_void};
+use std::fmt;
+use std::os::fd::RawFd;
+use std::ptr::NonNull;
+
+use super::option::OptionId;
+use super::{Context, Errno, Message};
+
+/// The socket types of libzmq that this crate opens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SocketType {
+    Pair,
+    Pub,
+    Sub,
+    Dealer,
+    Router,
+    Pull,
+    Push,
+}
+
+impl SocketType {
+    const fn number(self) -> u32 {
+        match self {
+            Self::Pair => zmq_sys::ZMQ_PAIR,
+            Self::Pub => zmq_sys::ZMQ_PUB,
+            Self::Sub => zmq_sys::ZMQ_SUB,
+            Self::Dealer => zmq_sys::ZMQ_DEALER,
+            Self::Router => zmq_sys::ZMQ_ROUTER,
+            Self::Pull => zmq_sys::ZMQ_PULL,
+            Self::Push => zmq_sys::ZMQ_PUSH,
+        }
+    }
+}
+
+/// What `ZMQ_EVENTS` said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub(crate) struct Events(pub(crate) u32);
+
+impl Events {
+    pub(crate) const fn new(readable: bool, writable: bool) -> Self {
+        Self(if readable { zmq_sys::ZMQ_POLLIN } else { 0 }
+            | if writable { zmq_sys::ZMQ_POLLOUT } else { 0 })
+    }
+
+    pub(crate) const fn readable(self) -> bool {
+        self.0 & zmq_sys::ZMQ_POLLIN != 0
+    }
+
+    pub(crate) const fn writable(self) -> bool {
+        self.0 & zmq_sys::ZMQ_POLLOUT != 0
+    }
+}
+
+/// An open socket; closing is asynchronous in libzmq and never waits.
+pub(crate) struct Socket(NonNull<c_void>);
+
+// SAFETY: a socket may migrate between threads with a full fence between uses
+// (`zmq_socket(3)`), which moving a value between threads implies. It is not `Sync`.
+unsafe impl Send for Socket {}
+
+impl Socket {
+    /// Opens a socket.
+    ///
+    /// # Errors
+    /// `EMFILE` at the limit of sockets or descriptors, `ETERM` after a shutdown.
+    pub(crate) fn open(context: &Context, kind: SocketType) -> Result<Self, Errno> {
+        let number = c_int::try_from(kind.number()).map_err(|_| Errno::INVAL)?;
+        // SAFETY: the context is alive while the reference is.
+        let raw = unsafe { zmq_sys::zmq_socket(context.as_ptr(), number) };
+        NonNull::new(raw).map(Self).ok_or_else(Errno::last)
+    }
+
+    /// The descriptor that becomes readable when the socket has news (`ZMQ_FD`).
+    ///
+    /// # Errors
+    /// `ETERM` after a shutdown.
+    pub(crate) fn fd(&self) -> Result<RawFd, Errno> {
+        self.get_i32(zmq_sys::ZMQ_FD)
+    }
+
+    /// What can be done now (`ZMQ_EVENTS`); processes every waiting command of
+    /// libzmq, and so consumes the descriptor's edge.
+    ///
+    /// # Errors
+    /// `ETERM` after a shutdown, `EINTR`.
+    pub(crate) fn events(&self) -> Result<Events, Errno> {
+        let bits = self.get_i32(zmq_sys::ZMQ_EVENTS)?;
+        Ok(Events(u32::try_from(bits).unwrap_or(0)))
+    }
+
+    fn get_i32(&self, option: u32) -> Result<i32, Errno> {
+        let option = c_int::try_from(option).map_err(|_| Errno::INVAL)?;
+        let mut value: c_int = 0;
+        let mut size = size_of::<c_int>();
+        // SAFETY: the buffer and its size belong together; the socket is open.
+        Errno::check(unsafe {
+            zmq_sys::zmq_getsockopt(
+                self.0.as_ptr(),
+                option,
+                (&raw mut value).cast::<c_void>(),
+                &raw mut size,
+            )
+        })?;
+        Ok(value)
+    }
+
+    /// The endpoint of the last bind or connect, wildcards resolved (`ZMQ_LAST_ENDPOINT`).
+    ///
+    /// # Errors
+    /// `ETERM` after a shutdown.
+    pub(crate) fn last_endpoint(&self) -> Result<String, Errno> {
+        let option = c_int::try_from(zmq_sys::ZMQ_LAST_ENDPOINT).map_err(|_| Errno::INVAL)?;
+        let mut buffer = [0_u8; 1024];
+        let mut size = buffer.len();
+        // SAFETY: libzmq writes at most `size` bytes and sets `size` to what it wrote.
+        Errno::check(unsafe {
+            zmq_sys::zmq_getsockopt(
+                self.0.as_ptr(),
+                option,
+                buffer.as_mut_ptr().cast::<c_void>(),
+                &raw mut size,
+            )
+        })?;
+        let text = buffer.get(..size).unwrap_or_default();
+        let end = text.iter().position(|byte| *byte == 0).unwrap_or(text.len());
+        Ok(String::from_utf8_lossy(text.get(..end).unwrap_or_default()).into_owned())
+    }
+
+    /// Sets an option whose value is raw bytes.
+    ///
+    /// # Errors
+    /// `EINVAL` for what the linked libzmq does not know or accept.
+    pub(crate) fn set_bytes(&self, option: OptionId, value: &[u8]) -> Result<(), Errno> {
+        let number = c_int::try_from(option.0).map_err(|_| Errno::INVAL)?;
+        // SAFETY: libzmq copies `value.len()` bytes; the socket is open.
+        Errno::check(unsafe {
+            zmq_sys::zmq_setsockopt(
+                self.0.as_ptr(),
+                number,
+                value.as_ptr().cast::<c_void>(),
+                value.len(),
+            )
+        })?;
+        Ok(())
+    }
+
+    /// Sets an option whose value is an `int`.
+    ///
+    /// # Errors
+    /// As [`set_bytes`](Self::set_bytes).
+    pub(crate) fn set_i32(&self, option: OptionId, value: i32) -> Result<(), Errno> {
+        self.set_bytes(option, &value.to_ne_bytes())
+    }
+
+    /// Sets an option whose value is an `int64_t`.
+    ///
+    /// # Errors
+    /// As [`set_bytes`](Self::set_bytes).
+    pub(crate) fn set_i64(&self, option: OptionId, value: i64) -> Result<(), Errno> {
+        self.set_bytes(option, &value.to_ne_bytes())
+    }
+
+    /// Listens at an endpoint.
+    ///
+    /// # Errors
+    /// What `zmq_bind(3)` lists, and every errno of the operating system.
+    pub(crate) fn bind(&self, endpoint: &str) -> Result<(), Errno> {
+        self.at(endpoint, zmq_sys::zmq_bind)
+    }
+
+    /// Connects to an endpoint, in the background.
+    ///
+    /// # Errors
+    /// What `zmq_connect(3)` lists.
+    pub(crate) fn connect(&self, endpoint: &str) -> Result<(), Errno> {
+        self.at(endpoint, zmq_sys::zmq_connect)
+    }
+
+    /// Stops listening at a resolved endpoint.
+    ///
+    /// # Errors
+    /// `ENOENT` when the socket is not bound there.
+    pub(crate) fn unbind(&self, endpoint: &str) -> Result<(), Errno> {
+        self.at(endpoint, zmq_sys::zmq_unbind)
+    }
+
+    /// Leaves an endpoint.
+    ///
+    /// # Errors
+    /// `ENOENT` when the socket is not connected there.
+    pub(crate) fn disconnect(&self, endpoint: &str) -> Result<(), Errno> {
+        self.at(endpoint, zmq_sys::zmq_disconnect)
+    }
+
+    fn at(
+        &self,
+        endpoint: &str,
+        call: unsafe extern "C" fn(*mut c_void, *const std::ffi::c_char) -> c_int,
+    ) -> Result<(), Errno> {
+        let text = CString::new(endpoint).map_err(|_| Errno::INVAL)?;
+        // SAFETY: the socket is open and the string ends in NUL and outlives the call.
+        Errno::check(unsafe { call(self.0.as_ptr(), text.as_ptr()) })?;
+        Ok(())
+    }
+
+    /// Sends one frame without waiting. On success `frame` is left empty; on
+    /// an error it is untouched.
+    ///
+    /// # Errors
+    /// `EAGAIN` when it would have to wait, `EHOSTUNREACH`, `ETERM`, `EINTR`.
+    pub(crate) fn send_frame(&mut self, frame: &mut Message, more: bool) -> Result<(), Errno> {
+        let flags = zmq_sys::ZMQ_DONTWAIT | if more { zmq_sys::ZMQ_SNDMORE } else { 0 };
+        let flags = c_int::try_from(flags).map_err(|_| Errno::INVAL)?;
+        // SAFETY: the message is initialised and stays so: libzmq re-initialises
+        // what it has taken.
+        Errno::check(unsafe {
+            zmq_sys::zmq_msg_send(frame.as_mut_ptr(), self.0.as_ptr(), flags)
+        })?;
+        Ok(())
+    }
+
+    /// Receives one frame without waiting.
+    ///
+    /// # Errors
+    /// `EAGAIN` when there is none, `ETERM`, `EINTR`.
+    pub(crate) fn receive_frame(&mut self) -> Result<Message, Errno> {
+        let mut frame = Message::empty();
+        let flags = c_int::try_from(zmq_sys::ZMQ_DONTWAIT).map_err(|_| Errno::INVAL)?;
+        // SAFETY: the message is initialised; libzmq fills it.
+        Errno::check(unsafe {
+            zmq_sys::zmq_msg_recv(frame.as_mut_ptr(), self.0.as_ptr(), flags)
+        })?;
+        Ok(frame)
+    }
+}
+
+impl fmt::Debug for Socket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Socket").finish_non_exhaustive()
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        // SAFETY: open until here, closed once. The only error, ENOTSOCK, is
+        // ruled out by ownership. The call hands the socket to libzmq's reaper
+        // and returns at once (`zmq_close(3)`).
+        unsafe { zmq_sys::zmq_close(self.0.as_ptr()) };
+    }
+}
