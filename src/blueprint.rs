@@ -73,7 +73,11 @@ impl<K: Pattern> Blueprint<K> {
 
     fn plan(mut self, endpoint: impl IntoEndpoint, bind: bool) -> Self {
         let checked = endpoint.into_endpoint().and_then(|endpoint| {
-            if bind { endpoint.check_bind()? } else { endpoint.check_connect()? }
+            if bind {
+                endpoint.check_bind()?;
+            } else {
+                endpoint.check_connect()?;
+            }
             Ok(endpoint)
         });
         match checked {
@@ -197,7 +201,8 @@ impl<K: Pattern> Blueprint<K> {
     pub fn routing_id(mut self, id: impl Into<Vec<u8>>) -> Self {
         let id = id.into();
         if id.is_empty() || id.len() > 255 || id.first() == Some(&0) {
-            return self.wrong_option("a routing id has 1 to 255 bytes and does not start with NUL");
+            return self
+                .wrong_option("a routing id has 1 to 255 bytes and does not start with NUL");
         }
         self.options.set(OptionId::ROUTING_ID, crate::options::OptionValue::Bytes(id));
         self

@@ -40,17 +40,40 @@ pub enum CodecError {
 #[derive(Debug, thiserror::Error)]
 #[error("cannot decode {} frames: {error}", frames.len())]
 pub struct Undecodable {
-    /// The frames, as they came.
-    pub frames: Multipart,
-    /// Why they could not be decoded.
+    // Boxed, so that the rare case does not weigh on every result.
+    frames: Box<Multipart>,
     #[source]
-    pub error: CodecError,
+    error: CodecError,
 }
 
 impl Undecodable {
+    /// Gives frames back that a codec could not decode.
+    #[must_use]
+    pub fn new(frames: Multipart, error: CodecError) -> Self {
+        Self { frames: Box::new(frames), error }
+    }
+
     /// Frames whose envelope is not as it should be.
     pub(crate) fn framing(frames: Multipart, why: &'static str) -> Self {
-        Self { frames, error: CodecError::Framing(why) }
+        Self::new(frames, CodecError::Framing(why))
+    }
+
+    /// The frames, as they came.
+    #[must_use]
+    pub fn frames(&self) -> &Multipart {
+        &self.frames
+    }
+
+    /// The frames, as they came.
+    #[must_use]
+    pub fn into_frames(self) -> Multipart {
+        *self.frames
+    }
+
+    /// Why they could not be decoded.
+    #[must_use]
+    pub const fn error(&self) -> &CodecError {
+        &self.error
     }
 }
 
@@ -134,6 +157,10 @@ pub struct Json<T>(pub T);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MessagePack<T>(pub T);
 
+/// How deep values may nest: serde_json's own limit, for both codecs. Without
+/// one a peer's message could exhaust the stack, which aborts the process.
+const MAX_DEPTH: usize = 128;
+
 fn value_error(
     codec: &'static str,
     source: impl std::error::Error + Send + Sync + 'static,
@@ -191,7 +218,9 @@ impl<T: 'static> Codec for MessagePack<T> {
     where
         T: DeserializeOwned,
     {
-        rmp_serde::from_slice(bytes).map(Self).map_err(|error| value_error(Self::NAME, error))
+        let mut reader = rmp_serde::Deserializer::from_read_ref(bytes);
+        reader.set_max_depth(MAX_DEPTH);
+        T::deserialize(&mut reader).map(Self).map_err(|error| value_error(Self::NAME, error))
     }
 }
 
@@ -213,11 +242,11 @@ where
     fn decode(frames: Multipart) -> Result<Self, Undecodable> {
         let [frame] = &frames[..] else {
             let error = CodecError::Frames { codec: C::NAME, found: frames.len() };
-            return Err(Undecodable { frames, error });
+            return Err(Undecodable::new(frames, error));
         };
         match C::from_bytes(frame) {
             Ok(value) => Ok(value),
-            Err(error) => Err(Undecodable { frames, error }),
+            Err(error) => Err(Undecodable::new(frames, error)),
         }
     }
 }
@@ -235,7 +264,7 @@ impl Decode for Frame {
             return Ok(frames.into_first());
         }
         let error = CodecError::Frames { codec: "frame", found: frames.len() };
-        Err(Undecodable { frames, error })
+        Err(Undecodable::new(frames, error))
     }
 }
 
@@ -289,10 +318,10 @@ mod tests {
         ) {
             let frames: Multipart = frames.into_iter().collect();
             if let Err(undecodable) = Json::<Price>::decode(frames.clone()) {
-                prop_assert_eq!(undecodable.frames, frames.clone());
+                prop_assert_eq!(undecodable.into_frames(), frames.clone());
             }
             if let Err(undecodable) = MessagePack::<Price>::decode(frames.clone()) {
-                prop_assert_eq!(undecodable.frames, frames);
+                prop_assert_eq!(undecodable.into_frames(), frames);
             }
         }
     }

@@ -184,12 +184,7 @@ impl Endpoint {
             Transport::Ipc => (None, parse_ipc(text, address)?),
             Transport::Inproc => (None, parse_inproc(text, address)?),
         };
-        Ok(Self {
-            text: text.into(),
-            transport,
-            port,
-            usage,
-        })
+        Ok(Self { text: text.into(), transport, port, usage })
     }
 
     /// Returns the text that was parsed.
@@ -240,9 +235,9 @@ impl Endpoint {
     pub fn check_connect(&self) -> Result<(), EndpointError> {
         match self.usage {
             Usage::BindOrConnect | Usage::ConnectOnly => Ok(()),
-            Usage::BindOnly => Err(EndpointError::WildcardConnect {
-                endpoint: self.as_str().to_owned(),
-            }),
+            Usage::BindOnly => {
+                Err(EndpointError::WildcardConnect { endpoint: self.as_str().to_owned() })
+            }
         }
     }
 
@@ -259,9 +254,9 @@ impl Endpoint {
     pub fn check_bind(&self) -> Result<(), EndpointError> {
         match self.usage {
             Usage::BindOrConnect | Usage::BindOnly => Ok(()),
-            Usage::ConnectOnly => Err(EndpointError::SourceBind {
-                endpoint: self.as_str().to_owned(),
-            }),
+            Usage::ConnectOnly => {
+                Err(EndpointError::SourceBind { endpoint: self.as_str().to_owned() })
+            }
         }
     }
 }
@@ -274,11 +269,7 @@ struct HostPort {
 
 impl HostPort {
     const fn usage(&self) -> Usage {
-        if self.any_host || self.port.is_none() {
-            Usage::BindOnly
-        } else {
-            Usage::BindOrConnect
-        }
+        if self.any_host || self.port.is_none() { Usage::BindOnly } else { Usage::BindOrConnect }
     }
 }
 
@@ -325,14 +316,12 @@ fn parse_ipc(text: &str, path: &str) -> Result<Usage, EndpointError> {
     }
     match path {
         "*" => Ok(Usage::BindOnly),
-        "@" => Err(EndpointError::MissingAddress {
-            endpoint: text.to_owned(),
-        }),
+        "@" => Err(EndpointError::MissingAddress { endpoint: text.to_owned() }),
         // `bind` takes any path that begins with `*` for the wildcard and
         // drops the rest, so the peers would look for a file nobody made.
-        _ if path.starts_with('*') => Err(EndpointError::WildcardPath {
-            endpoint: text.to_owned(),
-        }),
+        _ if path.starts_with('*') => {
+            Err(EndpointError::WildcardPath { endpoint: text.to_owned() })
+        }
         _ => Ok(Usage::BindOrConnect),
     }
 }
@@ -350,9 +339,7 @@ fn parse_inproc(text: &str, name: &str) -> Result<Usage, EndpointError> {
 
 fn parse_host_port(text: &str, address: &str) -> Result<HostPort, EndpointError> {
     // A `]` in the last part means that its colon was inside an IPv6 address.
-    let split = address
-        .rsplit_once(':')
-        .filter(|(_, port)| !port.contains(']'));
+    let split = address.rsplit_once(':').filter(|(_, port)| !port.contains(']'));
     let Some((host, port)) = split else {
         let endpoint = text.to_owned();
         return Err(EndpointError::MissingPort { endpoint });
@@ -363,10 +350,7 @@ fn parse_host_port(text: &str, address: &str) -> Result<HostPort, EndpointError>
             host: host.to_owned(),
         });
     }
-    Ok(HostPort {
-        any_host: host == "*",
-        port: parse_port(text, port)?,
-    })
+    Ok(HostPort { any_host: host == "*", port: parse_port(text, port)? })
 }
 
 /// Parses a port; `None` is a wildcard.
@@ -381,10 +365,9 @@ fn parse_port(text: &str, port: &str) -> Result<Option<u16>, EndpointError> {
     };
     match number {
         Some(_) => Ok(number),
-        None => Err(EndpointError::InvalidPort {
-            endpoint: text.to_owned(),
-            port: port.to_owned(),
-        }),
+        None => {
+            Err(EndpointError::InvalidPort { endpoint: text.to_owned(), port: port.to_owned() })
+        }
     }
 }
 
@@ -422,9 +405,7 @@ fn is_zone(zone: &str) -> bool {
 /// The characters that libzmq's `connect` lets through in a name.
 fn is_name(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'))
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'))
 }
 
 impl fmt::Display for Endpoint {

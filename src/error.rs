@@ -208,15 +208,6 @@ impl Error {
         self
     }
 
-    /// The same failure for somebody else: all but the message and the cause.
-    pub(crate) fn describe_again(&self) -> Self {
-        let mut other = Self::new(self.0.kind);
-        other.0.detail = Some(Cow::Owned(self.to_string()));
-        other.0.errno = self.0.errno;
-        other.0.limit = self.0.limit;
-        other
-    }
-
     /// What kind of failure this is.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {

@@ -82,6 +82,7 @@ mod messages;
 mod multipart;
 mod options;
 pub mod prelude;
+mod shield;
 mod sys;
 mod topic;
 

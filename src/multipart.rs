@@ -100,9 +100,7 @@ impl Clone for Frame {
     fn clone(&self) -> Self {
         match &self.0 {
             Repr::Bytes(bytes) => Self(Repr::Bytes(bytes.clone())),
-            Repr::Message(message) => {
-                Self(Repr::Bytes(Bytes::copy_from_slice(message.as_slice())))
-            }
+            Repr::Message(message) => Self(Repr::Bytes(Bytes::copy_from_slice(message.as_slice()))),
         }
     }
 }

@@ -50,11 +50,8 @@ impl Events {
 
     pub(crate) fn emit(&mut self, kind: EventKind) {
         self.join_factory_watchers();
-        let event = SocketEvent {
-            socket: self.shared.id,
-            socket_type: self.shared.socket_type,
-            kind,
-        };
+        let event =
+            SocketEvent { socket: self.shared.id, socket_type: self.shared.socket_type, kind };
         tracing::debug!(
             socket = %event.socket, socket_type = %event.socket_type, event = ?event.kind,
             "socket event"

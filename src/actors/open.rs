@@ -48,9 +48,8 @@ impl Opening {
     /// Options, subscriptions, binds, connects, registration: in this order.
     pub(crate) fn open(&mut self, inbound: &mut impl Inbound) -> Result<Live> {
         let Some(context) = &self.context else { return Err(Error::new(ErrorKind::Closed)) };
-        let socket = Socket::open(context, self.wiring.raw).map_err(|errno| {
-            Error::from_errno(errno).detail("no further socket can be opened")
-        })?;
+        let socket = Socket::open(context, self.wiring.raw)
+            .map_err(|errno| Error::from_errno(errno).detail("no further socket can be opened"))?;
         self.configure(&socket)?;
         inbound.opened(&socket)?;
         for plan in self.endpoints.iter_mut().filter(|plan| plan.bind) {

@@ -77,6 +77,12 @@ pub struct Surroundings {
     pub(crate) failure: Option<Error>,
 }
 
+impl std::fmt::Debug for Surroundings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Surroundings").field("shared", &self.shared).finish_non_exhaustive()
+    }
+}
+
 impl Surroundings {
     pub(crate) fn count(&self, counter: Counter) {
         self.shared.count(counter, 1);
@@ -87,8 +93,8 @@ impl Surroundings {
         self.count(Counter::Undecodable);
         if self.events.is_watched() {
             self.events.emit(EventKind::Undecodable {
-                reason: undecodable.error.to_string().into(),
-                frames: undecodable.frames,
+                reason: undecodable.error().to_string().into(),
+                frames: undecodable.into_frames(),
             });
         }
     }
@@ -177,18 +183,19 @@ pub trait Inbound {
     }
 
     /// Nothing new is taken from now on.
-    fn closing(
-        &mut self,
-        kind: ErrorKind,
-        queue: &mut Queue<Ticket>,
-        around: &mut Surroundings,
-    ) {
+    fn closing(&mut self, kind: ErrorKind, queue: &mut Queue<Ticket>, around: &mut Surroundings) {
         let _ = (kind, queue, around);
     }
 
     /// The socket is closed: whoever still waits is told.
     fn closed(&mut self, around: &mut Surroundings) {
         let _ = around;
+    }
+
+    /// Whether somebody waits for what becomes of a queued request or reply.
+    fn is_awaited(&self, ticket: &Ticket) -> bool {
+        let _ = ticket;
+        true
     }
 
     /// Requests that are open in either direction.

@@ -71,7 +71,7 @@ where
         let topic = message.topic.len();
         let framed = self.encode(message.body).and_then(|body| {
             pubsub::compose(&self.inbound().framing, message.topic, body).map_err(|error| {
-                Error::new(ErrorKind::InvalidMessage).detail(error.why).with_message(error.body)
+                Error::new(ErrorKind::InvalidMessage).detail(error.why).with_message(*error.body)
             })
         });
         match framed {
@@ -92,12 +92,8 @@ pub struct SubSetup {
 impl Pattern for Sub {
     type Setup = SubSetup;
     type Inbound = Subscribing;
-    const WIRING: Wiring = Wiring {
-        raw: sys::SocketType::Sub,
-        sends: Sends::Never,
-        receives: true,
-        mandatory: false,
-    };
+    const WIRING: Wiring =
+        Wiring { raw: sys::SocketType::Sub, sends: Sends::Never, receives: true, mandatory: false };
 
     fn inbound(setup: SubSetup) -> Subscribing {
         let mut part = Subscribing {
@@ -168,10 +164,7 @@ impl Subscribing {
     fn is_wanted(&self, topic: &[u8]) -> bool {
         self.exact == 0
             || self.subscriptions.contains_key(&(topic.to_vec(), true))
-            || self
-                .subscriptions
-                .keys()
-                .any(|(bytes, exact)| !exact && topic.starts_with(bytes))
+            || self.subscriptions.keys().any(|(bytes, exact)| !exact && topic.starts_with(bytes))
     }
 }
 

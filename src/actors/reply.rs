@@ -15,9 +15,7 @@ use crate::engine::queue::{Outcome, Queue};
 use crate::error::{Error, ErrorKind, Result};
 use crate::framing::reqrep;
 use crate::kinds;
-use crate::messages::{
-    Answer, Answered, EventKind, IncomingRequest, ReplyDesk, Responder,
-};
+use crate::messages::{Answer, Answered, EventKind, IncomingRequest, ReplyDesk, Responder};
 use crate::multipart::Multipart;
 use crate::sys;
 

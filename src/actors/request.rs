@@ -25,6 +25,7 @@ use crate::kinds::{self, Requests};
 use crate::messages::Request;
 use crate::messages::Timeout;
 use crate::multipart::Multipart;
+use crate::shield::shielded;
 use crate::sys;
 
 /// What REQUEST's blueprint sets.
@@ -105,10 +106,13 @@ impl<R: Decode + Send> Waiter for Awaits<R> {
     fn finish(self: Box<Self>, outcome: Result<Multipart>) -> std::result::Result<(), Undecodable> {
         let mut refused = None;
         let outcome = outcome.and_then(|frames| {
-            R::decode(frames).map_err(|undecodable| {
+            let decoded = shielded(|| R::decode(frames)).map_err(|text| {
+                Error::new(ErrorKind::Decode).detail(format!("panicked: {text}"))
+            })?;
+            decoded.map_err(|undecodable| {
                 let error = Error::new(ErrorKind::Decode)
-                    .detail(undecodable.error.to_string())
-                    .with_message(undecodable.frames.clone());
+                    .detail(undecodable.error().to_string())
+                    .with_message(undecodable.frames().clone());
                 refused = Some(undecodable);
                 error
             })
@@ -358,23 +362,18 @@ impl Inbound for Requesting {
         }
     }
 
-    fn closing(
-        &mut self,
-        kind: ErrorKind,
-        queue: &mut Queue<Ticket>,
-        around: &mut Surroundings,
-    ) {
+    fn closing(&mut self, kind: ErrorKind, queue: &mut Queue<Ticket>, around: &mut Surroundings) {
         self.fail_all(kind, queue, around);
+    }
+
+    fn is_awaited(&self, ticket: &Ticket) -> bool {
+        let Ticket::Request(id) = ticket else { return false };
+        self.table.borrow().open.get(id).is_some_and(|open| open.waiter.is_some())
     }
 
     fn in_flight(&self) -> usize {
         self.table.borrow().open.len()
     }
-}
-
-/// Whether a ticket's request has somebody who waits; for the overflow policy.
-pub(crate) fn is_awaited(part: &Requesting, id: &Uuid) -> bool {
-    part.table.borrow().open.get(id).is_some_and(|open| open.waiter.is_some())
 }
 
 impl<K, B, R> Handler<Request<B, R>> for Socket<K>

@@ -193,9 +193,9 @@ impl Shared {
     /// The report, from the last known figures if the socket has not filed one.
     pub(crate) fn report(&self) -> SocketReport {
         let filed = self.report.lock().unwrap_or_else(PoisonError::into_inner);
-        filed.clone().unwrap_or_else(|| {
-            self.report_now(self.queued.load(Ordering::Relaxed) as u64, false)
-        })
+        filed
+            .clone()
+            .unwrap_or_else(|| self.report_now(self.queued.load(Ordering::Relaxed) as u64, false))
     }
 
     pub(crate) fn report_now(&self, still_queued: u64, confirmed: bool) -> SocketReport {
@@ -207,8 +207,7 @@ impl Shared {
             returned: self.counters.get(Counter::Returned),
             dropped: self.counters.get(Counter::Lost),
             still_queued,
-            unanswered: self.counters.get(Counter::Unanswered)
-                + self.counters.get(Counter::Reaped),
+            unanswered: self.counters.get(Counter::Unanswered) + self.counters.get(Counter::Reaped),
             confirmed,
         }
     }

@@ -25,6 +25,7 @@ use crate::engine::slots::Slots;
 use crate::error::{Error, ErrorKind, Result};
 use crate::messages::{EndpointStatus, EventKind, SocketState};
 use crate::multipart::Multipart;
+use crate::shield::shielded;
 use crate::sys;
 
 /// Messages from the mailbox between two turns of the pump. Actix empties a
@@ -163,7 +164,9 @@ impl<K: Pattern> Socket<K> {
     }
 
     pub(crate) fn encode(&self, body: impl Encode) -> Result<Multipart> {
-        body.encode().map_err(|error| {
+        let encoded = shielded(|| body.encode())
+            .map_err(|text| Error::new(ErrorKind::Encode).detail(format!("panicked: {text}")))?;
+        encoded.map_err(|error| {
             let text = error.to_string();
             Error::new(ErrorKind::Encode).detail(text).caused_by(error)
         })
@@ -215,6 +218,9 @@ impl<K: Pattern> Socket<K> {
         match self.opening.open(&mut self.inbound) {
             Ok(live) => {
                 self.live = Some(live);
+                if self.state() == SocketState::Down {
+                    self.around.count(Counter::Restarts);
+                }
                 self.around.shared.set_state(SocketState::Up);
                 self.backoff.succeeded(Instant::now());
                 self.publish_endpoints();
@@ -263,7 +269,6 @@ impl<K: Pattern> Socket<K> {
         match self.backoff.failed(now, fastrand::f64()) {
             Some(after) => {
                 self.around.shared.set_state(SocketState::Down);
-                self.around.count(Counter::Restarts);
                 let attempt = self.backoff.attempt();
                 self.around.events.emit(EventKind::Restarting { attempt, after });
                 // A delay beyond what the clock can tell is as good as never.
@@ -418,8 +423,7 @@ impl<K: Pattern> Socket<K> {
         let Self { queue, slots, inbound, .. } = self;
         queue.enforce(|ticket| match ticket {
             Ticket::Send { slot, .. } => slots.is_waiting(*slot),
-            // Bounded by the requests that are open, in either direction.
-            Ticket::Request(_) | Ticket::Reply(_) => inbound.in_flight() > 0,
+            other => inbound.is_awaited(other),
         });
         let mut done = self.queue.take_done();
         let (mut sent, mut bytes) = (0, 0);

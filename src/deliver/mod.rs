@@ -24,6 +24,7 @@ pub use batch::{Batch, BatchIter};
 
 use crate::codec::{Codec, Undecodable};
 use crate::multipart::Multipart;
+use crate::shield::shielded;
 
 /// How many deliveries a recipient may have unhandled, by default. With 4,096
 /// a mailbox on another arbiter keeps up at half of raw libzmq's speed for
@@ -87,8 +88,9 @@ impl<D: Send + 'static> Receiver<D> {
         self.0.poll_ready(cx)
     }
 
+    /// Delivers one message; a panic in the user's closure or decoder is a refusal.
     pub(crate) fn deliver(&mut self, delivery: D) -> Result<(), Refusal> {
-        self.0.deliver(delivery)
+        shielded(|| self.0.deliver(delivery)).map_err(Refusal::Panicked)?
     }
 
     pub(crate) fn flush(&mut self) {
@@ -156,11 +158,7 @@ pub trait Values: Codec {
         A: Actor + Handler<Batch<Self::Value>>,
         A::Context: ToEnvelope<A, Batch<Self::Value>>,
     {
-        Receiver(Box::new(batch::Batches::new(
-            actor.clone().recipient(),
-            value::<Self, D>,
-            WINDOW,
-        )))
+        Receiver(Box::new(batch::Batches::new(actor.clone().recipient(), value::<Self, D>, WINDOW)))
     }
 
     /// Calls a closure with each value, as [`Receiver::inline`] does with messages.

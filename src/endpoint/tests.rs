@@ -168,10 +168,7 @@ fn limits_are_exact() {
         let text = |length| format!("{prefix}{}", "x".repeat(length));
         assert!(Endpoint::parse(&text(max)).is_ok(), "{prefix}");
         let over = Endpoint::parse(&text(max + 1));
-        assert!(
-            matches!(over, Err(EndpointError::TooLong { .. })),
-            "{prefix}"
-        );
+        assert!(matches!(over, Err(EndpointError::TooLong { .. })), "{prefix}");
     }
     for (prefix, suffix, max) in [("tcp://", ":1", 253), ("ws://h:1/", "", 255)] {
         let text = |length| format!("{prefix}{}{suffix}", "x".repeat(length));
@@ -193,10 +190,7 @@ fn messages_say_what_is_wrong_and_what_is_right() {
             "udp://h:1",
             r#"endpoint "udp://h:1" needs the transport "udp", which is not built into this libzmq: use `tcp`, `ipc`, `inproc` or `ws`"#,
         ),
-        (
-            "",
-            "the endpoint is empty: write one such as `tcp://127.0.0.1:5555`",
-        ),
+        ("", "the endpoint is empty: write one such as `tcp://127.0.0.1:5555`"),
     ] {
         let said = Endpoint::parse(text).map_err(|e| e.to_string());
         assert_eq!(said, Err(message.to_owned()));
@@ -222,10 +216,7 @@ fn conversions_agree() -> Outcome {
     assert_eq!(text.parse::<Endpoint>()?, endpoint);
     assert_eq!(String::from(endpoint.clone()), text);
     assert_eq!(format!("{endpoint:>22}"), "  tcp://localhost:5555");
-    assert_eq!(
-        format!("{endpoint:?}"),
-        r#"Endpoint("tcp://localhost:5555")"#
-    );
+    assert_eq!(format!("{endpoint:?}"), r#"Endpoint("tcp://localhost:5555")"#);
 
     let map = HashMap::from([(endpoint.clone(), 1)]);
     assert_eq!(map.get(&Endpoint::parse(&text)?), Some(&1));
@@ -309,10 +300,7 @@ fn host() -> impl Strategy<Value = String> {
     prop_oneof![
         any::<std::net::Ipv4Addr>().prop_map(|ip| ip.to_string()),
         any::<std::net::Ipv6Addr>().prop_map(|ip| format!("[{ip}]")),
-        (
-            any::<std::net::Ipv6Addr>(),
-            "[a-z][a-z0-9]{0,9}|[1-9][0-9]{0,8}"
-        )
+        (any::<std::net::Ipv6Addr>(), "[a-z][a-z0-9]{0,9}|[1-9][0-9]{0,8}")
             .prop_map(|(ip, zone)| format!("[{ip}%{zone}]")),
         "[a-zA-Z][a-zA-Z0-9_-]{0,20}(\\.[a-zA-Z0-9][a-zA-Z0-9-]{0,20}){0,3}",
     ]
@@ -335,11 +323,7 @@ fn valid() -> impl Strategy<Value = String> {
             .prop_map(|(address, path)| format!("ws://{address}{path}")),
         (
             host(),
-            prop_oneof![
-                Just("*".to_owned()),
-                Just("0".to_owned()),
-                Just("7".to_owned())
-            ],
+            prop_oneof![Just("*".to_owned()), Just("0".to_owned()), Just("7".to_owned())],
             host_port()
         )
             .prop_map(|(host, port, to)| format!("tcp://{host}:{port};{to}")),

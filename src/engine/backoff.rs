@@ -148,11 +148,7 @@ impl RestartPolicy {
 
 /// Clamps a number, taking one that is no number for the lower bound.
 fn clamped(value: f64, low: f64, high: f64) -> f64 {
-    if value.is_nan() {
-        low
-    } else {
-        value.clamp(low, high)
-    }
+    if value.is_nan() { low } else { value.clamp(low, high) }
 }
 
 /// The restarts of one socket under a [`RestartPolicy`].
@@ -172,12 +168,7 @@ pub(crate) struct Backoff {
 impl Backoff {
     /// Starts with nothing spent.
     pub(crate) const fn new(policy: RestartPolicy) -> Self {
-        Self {
-            policy,
-            attempt: 0,
-            up_since: None,
-            granted: VecDeque::new(),
-        }
+        Self { policy, attempt: 0, up_since: None, granted: VecDeque::new() }
     }
 
     /// Records a failure and returns how long to wait before the restart, or
@@ -322,11 +313,7 @@ mod tests {
             (7.0, 7.0, 1.0),
         ] {
             let clamped = policy.clone().factor(given).jitter(given);
-            let expected = RestartPolicy {
-                factor,
-                jitter,
-                ..policy.clone()
-            };
+            let expected = RestartPolicy { factor, jitter, ..policy.clone() };
             assert_eq!(clamped, expected, "{given}");
         }
         let longest = policy.initial(Duration::MAX).max(Duration::MAX);

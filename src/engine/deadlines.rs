@@ -16,9 +16,7 @@ pub(crate) struct Deadlines<I> {
 impl<I: Copy + Ord> Deadlines<I> {
     /// Creates an empty table.
     pub(crate) const fn new() -> Self {
-        Self {
-            entries: BTreeSet::new(),
-        }
+        Self { entries: BTreeSet::new() }
     }
 
     /// Adds a deadline; adding the same pair again changes nothing.
@@ -47,11 +45,13 @@ impl<I: Copy + Ord> Deadlines<I> {
     }
 
     /// Returns how many deadlines there are.
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }
 
     /// Returns whether there is no deadline.
+    #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }

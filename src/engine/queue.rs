@@ -65,10 +65,6 @@ impl<T> Queue<T> {
         }
     }
 
-    pub(crate) const fn limits(&self) -> &QueueLimits {
-        &self.limits
-    }
-
     /// How many messages wait.
     pub(crate) const fn len(&self) -> usize {
         self.messages

@@ -63,7 +63,7 @@ pub(crate) fn reply(envelope: Multipart, parts: Multipart) -> Multipart {
 
 /// The parts of a composed reply, for the server that gets them back.
 pub(crate) fn reply_parts(frames: Multipart) -> Multipart {
-    parse_request(frames).map_or_else(|undecodable| undecodable.frames, |(_, parts)| parts)
+    parse_request(frames).map_or_else(Undecodable::into_frames, |(_, parts)| parts)
 }
 
 #[cfg(test)]
@@ -100,10 +100,10 @@ mod tests {
         fn any_frames_are_parsed_or_given_back(frames in frames()) {
             let frames: Multipart = frames.into_iter().collect();
             if let Err(undecodable) = parse_request(frames.clone()) {
-                prop_assert_eq!(undecodable.frames, frames.clone());
+                prop_assert_eq!(undecodable.into_frames(), frames.clone());
             }
             if let Err(undecodable) = parse_reply(frames.clone()) {
-                prop_assert_eq!(undecodable.frames, frames);
+                prop_assert_eq!(undecodable.into_frames(), frames);
             }
         }
     }

@@ -14,10 +14,10 @@ mod reqrep;
 pub use control::{Bind, Close, Connect, Disconnect, Restart, Unbind, Watch};
 pub use event::{EventKind, SocketEvent};
 pub use lifecycle::{
-    Count, EndpointStatus, Ended, Open, Shutdown, ShutdownReport, SocketId, SocketReport,
+    Count, Ended, EndpointStatus, Open, Shutdown, ShutdownReport, SocketId, SocketReport,
     SocketState, SocketStatus, Status,
 };
 pub use pipeline::{Pulled, Push};
 pub use pubsub::{Publish, Subscribe, TopicMessage, Unsubscribe};
-pub use reqrep::{IncomingRequest, Request, Responder};
 pub(crate) use reqrep::{Answer, Answered, ReplyDesk, Timeout};
+pub use reqrep::{IncomingRequest, Request, Responder};

@@ -69,10 +69,7 @@ mod tests {
         let set: Vec<_> = options.iter().cloned().collect();
         assert_eq!(
             set,
-            [
-                (OptionId::SNDHWM, OptionValue::Int(3)),
-                (OptionId::RCVHWM, OptionValue::Int(2)),
-            ]
+            [(OptionId::SNDHWM, OptionValue::Int(3)), (OptionId::RCVHWM, OptionValue::Int(2)),]
         );
     }
 }

@@ -92,11 +92,7 @@ impl Context {
 
     /// Calls `callback` once the context is terminated, on the thread that did it.
     pub(crate) fn on_terminated(&self, callback: impl FnOnce() + Send + 'static) {
-        self.0
-            .terminated
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(Box::new(callback));
+        self.0.terminated.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(callback));
     }
 }
 
@@ -109,9 +105,8 @@ impl fmt::Debug for Context {
 impl Drop for Inner {
     fn drop(&mut self) {
         let raw = SendPtr(self.raw);
-        let callbacks = std::mem::take(
-            self.terminated.get_mut().unwrap_or_else(PoisonError::into_inner),
-        );
+        let callbacks =
+            std::mem::take(self.terminated.get_mut().unwrap_or_else(PoisonError::into_inner));
         let (done, ended) = mpsc::channel();
         let work = move || {
             terminate(raw);

@@ -16,7 +16,6 @@ impl Errno {
     pub(crate) const INVAL: Self = Self(libc::EINVAL);
     pub(crate) const MFILE: Self = Self(libc::EMFILE);
     pub(crate) const NFILE: Self = Self(libc::ENFILE);
-    pub(crate) const NOMEM: Self = Self(libc::ENOMEM);
     pub(crate) const NOENT: Self = Self(libc::ENOENT);
     pub(crate) const ADDRINUSE: Self = Self(libc::EADDRINUSE);
     pub(crate) const ADDRNOTAVAIL: Self = Self(libc::EADDRNOTAVAIL);

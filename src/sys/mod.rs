@@ -7,6 +7,8 @@
 //! made with `ZMQ_DONTWAIT`. Decisions (when to read, what an error means to a
 //! user) belong to `engine` and `actors`.
 
+#![expect(unsafe_code, reason = "the one room that calls libzmq")]
+
 pub(crate) mod context;
 pub(crate) mod descriptors;
 pub(crate) mod errno;

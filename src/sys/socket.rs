@@ -39,9 +39,12 @@ impl SocketType {
 pub(crate) struct Events(pub(crate) u32);
 
 impl Events {
+    #[cfg(test)]
     pub(crate) const fn new(readable: bool, writable: bool) -> Self {
-        Self(if readable { zmq_sys::ZMQ_POLLIN } else { 0 }
-            | if writable { zmq_sys::ZMQ_POLLOUT } else { 0 })
+        Self(
+            if readable { zmq_sys::ZMQ_POLLIN } else { 0 }
+                | if writable { zmq_sys::ZMQ_POLLOUT } else { 0 },
+        )
     }
 
     pub(crate) const fn readable(self) -> bool {
@@ -215,9 +218,7 @@ impl Socket {
         let flags = c_int::try_from(flags).map_err(|_| Errno::INVAL)?;
         // SAFETY: the message is initialised and stays so: libzmq re-initialises
         // what it has taken.
-        Errno::check(unsafe {
-            zmq_sys::zmq_msg_send(frame.as_mut_ptr(), self.0.as_ptr(), flags)
-        })?;
+        Errno::check(unsafe { zmq_sys::zmq_msg_send(frame.as_mut_ptr(), self.0.as_ptr(), flags) })?;
         Ok(())
     }
 
@@ -229,9 +230,7 @@ impl Socket {
         let mut frame = Message::empty();
         let flags = c_int::try_from(zmq_sys::ZMQ_DONTWAIT).map_err(|_| Errno::INVAL)?;
         // SAFETY: the message is initialised; libzmq fills it.
-        Errno::check(unsafe {
-            zmq_sys::zmq_msg_recv(frame.as_mut_ptr(), self.0.as_ptr(), flags)
-        })?;
+        Errno::check(unsafe { zmq_sys::zmq_msg_recv(frame.as_mut_ptr(), self.0.as_ptr(), flags) })?;
         Ok(frame)
     }
 }

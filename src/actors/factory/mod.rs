@@ -12,7 +12,7 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use actix::{
-    Actor, ActorFutureExt, AsyncContext, Context, Handler, MessageResult, ResponseFuture, fut,
+    Actor, ActorFutureExt, Addr, AsyncContext, Context, Handler, MessageResult, ResponseFuture, fut,
 };
 use actix_rt::{Arbiter, System};
 use futures::channel::oneshot;
@@ -76,12 +76,15 @@ enum Ending {
 
 impl Factory {
     /// Sets up a factory; every setting has a default.
-    #[must_use]
     pub fn builder() -> FactoryBuilder {
         FactoryBuilder::default()
     }
 
-    pub(super) fn new(options: ContextOptions, linger: Duration, signals: Option<Duration>) -> Self {
+    pub(super) fn new(
+        options: ContextOptions,
+        linger: Duration,
+        signals: Option<Duration>,
+    ) -> Self {
         Self {
             options,
             linger,
@@ -119,10 +122,7 @@ impl Factory {
         Ok(self.context.insert(context).clone())
     }
 
-    fn open<K: Pattern>(
-        &mut self,
-        Open(blueprint): Open<K>,
-    ) -> Result<(actix::Addr<Socket<K>>, oneshot::Receiver<Result<()>>)> {
+    fn open<K: Pattern>(&mut self, Open(blueprint): Open<K>) -> Result<Opened<K>> {
         if !matches!(self.ending, Ending::Not) {
             return Err(Error::new(ErrorKind::Closed).detail("the factory is shut down"));
         }
@@ -177,7 +177,11 @@ impl Factory {
     }
 
     /// Begins the shutdown, or joins the one under way.
-    fn shut_down(&mut self, within: Duration, ctx: &mut Context<Self>) -> ResponseFuture<ShutdownReport> {
+    fn shut_down(
+        &mut self,
+        within: Duration,
+        ctx: &mut Context<Self>,
+    ) -> ResponseFuture<ShutdownReport> {
         let began = Instant::now();
         let deadline = began.checked_add(within).unwrap_or(began + FOREVER);
         let sockets = self.registry.shared();
@@ -227,6 +231,9 @@ impl Factory {
     }
 }
 
+/// A socket's address, and the word that it is open.
+type Opened<K> = (Addr<Socket<K>>, oneshot::Receiver<Result<()>>);
+
 /// Longer than any program runs, and short enough to be added to any clock.
 const FOREVER: Duration = Duration::from_secs(60 * 60 * 24 * 365);
 
@@ -259,20 +266,21 @@ impl Actor for Factory {
 }
 
 impl<K: Pattern> Handler<Open<K>> for Factory {
-    type Result = ResponseFuture<Result<actix::Addr<Socket<K>>>>;
+    type Result = ResponseFuture<Result<Addr<Socket<K>>>>;
 
     fn handle(&mut self, open: Open<K>, _ctx: &mut Context<Self>) -> Self::Result {
         match self.open(open) {
             Err(error) => Box::pin(ready(Err(error))),
-            Ok((address, opened)) => Box::pin(async move {
-                match opened.await {
-                    Ok(Ok(())) => Ok(address),
-                    Ok(Err(error)) => Err(error),
-                    Err(_) => {
-                        Err(Error::new(ErrorKind::Closed).detail("the socket's arbiter has stopped"))
+            Ok((address, opened)) => {
+                Box::pin(async move {
+                    match opened.await {
+                        Ok(Ok(())) => Ok(address),
+                        Ok(Err(error)) => Err(error),
+                        Err(_) => Err(Error::new(ErrorKind::Closed)
+                            .detail("the socket's arbiter has stopped")),
                     }
-                }
-            }),
+                })
+            }
         }
     }
 }
