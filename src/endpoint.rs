@@ -78,6 +78,8 @@ enum Usage {
     BindOnly,
     /// The form `tcp://source:port;host:port`.
     ConnectOnly,
+    /// A host name behind `ws://`, which libzmq would look up on the caller's thread.
+    LooksUp,
 }
 
 /// An address that a socket binds or connects to, such as
@@ -231,10 +233,16 @@ impl Endpoint {
     /// # Errors
     ///
     /// Returns [`EndpointError::WildcardConnect`] for a
-    /// [wildcard](Self::is_wildcard).
+    /// [wildcard](Self::is_wildcard), and [`EndpointError::BlockingLookup`] for
+    /// a host name other than `localhost` in a `ws` endpoint: libzmq looks it
+    /// up inside `zmq_connect`, which would hold the arbiter. Behind `tcp://`
+    /// it does so in its own thread.
     pub fn check_connect(&self) -> Result<(), EndpointError> {
         match self.usage {
             Usage::BindOrConnect | Usage::ConnectOnly => Ok(()),
+            Usage::LooksUp => {
+                Err(EndpointError::BlockingLookup { endpoint: self.as_str().to_owned() })
+            }
             Usage::BindOnly => {
                 Err(EndpointError::WildcardConnect { endpoint: self.as_str().to_owned() })
             }
@@ -253,7 +261,7 @@ impl Endpoint {
     /// address, `tcp://source:port;host:port`.
     pub fn check_bind(&self) -> Result<(), EndpointError> {
         match self.usage {
-            Usage::BindOrConnect | Usage::BindOnly => Ok(()),
+            Usage::BindOrConnect | Usage::BindOnly | Usage::LooksUp => Ok(()),
             Usage::ConnectOnly => {
                 Err(EndpointError::SourceBind { endpoint: self.as_str().to_owned() })
             }
@@ -264,6 +272,8 @@ impl Endpoint {
 /// What one `host:port` turned out to be.
 struct HostPort {
     any_host: bool,
+    /// Neither numeric nor `localhost`, so only a lookup tells the address.
+    is_name: bool,
     port: Option<u16>,
 }
 
@@ -303,7 +313,11 @@ fn parse_ws(text: &str, address: &str) -> Result<(Option<u16>, Usage), EndpointE
         });
     }
     let parsed = parse_host_port(text, authority)?;
-    Ok((parsed.port, parsed.usage()))
+    let usage = match parsed.usage() {
+        Usage::BindOrConnect if parsed.is_name => Usage::LooksUp,
+        usage => usage,
+    };
+    Ok((parsed.port, usage))
 }
 
 fn parse_ipc(text: &str, path: &str) -> Result<Usage, EndpointError> {
@@ -350,7 +364,12 @@ fn parse_host_port(text: &str, address: &str) -> Result<HostPort, EndpointError>
             host: host.to_owned(),
         });
     }
-    Ok(HostPort { any_host: host == "*", port: parse_port(text, port)? })
+    let any_host = host == "*";
+    let is_name = !any_host
+        && !host.starts_with('[')
+        && host != "localhost"
+        && host.parse::<Ipv4Addr>().is_err();
+    Ok(HostPort { any_host, is_name, port: parse_port(text, port)? })
 }
 
 /// Parses a port; `None` is a wildcard.
@@ -624,6 +643,14 @@ pub enum EndpointError {
         /// The text as it was given.
         endpoint: String,
     },
+    /// A `ws` endpoint names a host, which would be looked up on the calling thread.
+    #[error(
+        "endpoint {endpoint:?} needs a name to be looked up, which would block: connect to a numeric address"
+    )]
+    BlockingLookup {
+        /// The text as it was given.
+        endpoint: String,
+    },
     /// The endpoint has a source address, which is for connecting only.
     #[error(
         "endpoint {endpoint:?} has a source address and can only be connected to: bind a single `host:port`"
@@ -653,6 +680,7 @@ impl EndpointError {
             | Self::TooLong { endpoint, .. }
             | Self::WildcardSource { endpoint }
             | Self::WildcardConnect { endpoint }
+            | Self::BlockingLookup { endpoint }
             | Self::SourceBind { endpoint } => endpoint,
         }
     }
