@@ -149,8 +149,8 @@ impl<K: Pattern> Blueprint<K> {
     }
 
     /// A failure of the first opening is retried by the restart policy; the
-    /// opener gets the address at once, and watchers hear of it. Mistakes in
-    /// the blueprint are still reported to the opener.
+    /// opener gets the address at once, and watchers hear of it. What no retry
+    /// can mend is still reported to the opener.
     pub const fn open_with_retry(mut self) -> Self {
         self.retry_first = true;
         self

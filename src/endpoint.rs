@@ -91,7 +91,7 @@ enum Usage {
 ///
 /// | form | bind | connect |
 /// | --- | --- | --- |
-/// | `tcp://host:port`, `ws://host:port/path` | yes | yes |
+/// | `tcp://host:port`, `ws://host:port/path` | yes | yes; `ws` by numeric address |
 /// | host `*`, or port `*` or `0` | yes | no |
 /// | `tcp://source:port;host:port` | no | yes |
 /// | `ipc://path`, `ipc://@abstract` | yes | yes |

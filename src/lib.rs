@@ -6,7 +6,6 @@
 //! opens the sockets, and ends them all with a deadline and a report.
 //!
 //! ```
-//! use actix::prelude::*;
 //! use actix_zmq::prelude::*;
 //! use serde::{Deserialize, Serialize};
 //! use std::time::Duration;

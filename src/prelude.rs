@@ -1,4 +1,9 @@
-//! What a program imports with `*`.
+//! What a program imports with `*`, actix's own prelude included.
+//!
+//! Import this one alone: actix's prelude has a `Request` of its own (the
+//! future of `Addr::send`), which [`Request`] stands in for here.
+
+pub use actix::prelude::*;
 
 pub use crate::codec::{Codec, Decode, Encode, Json, MessagePack};
 pub use crate::deliver::{Batch, Receiver, Values};

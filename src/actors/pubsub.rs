@@ -320,7 +320,7 @@ mod tests {
                 keys.iter().map(|key| (key.clone().into_bytes(), ())).collect();
             let expected = keys.iter().filter(|key| topic.starts_with(*key)).max_by_key(|k| k.len());
             let found = longest_prefix(&map, topic.as_bytes());
-            prop_assert_eq!(found, expected.map(|key| key.as_bytes()));
+            prop_assert_eq!(found, expected.map(String::as_bytes));
         }
     }
 

@@ -241,7 +241,7 @@ impl<K: Pattern> Socket<K> {
                     // The context is shut down: nothing will open again.
                     self.answer_opener(Err(error));
                     self.close(ErrorKind::Closed);
-                } else if self.opener.is_some() && !self.retry_first {
+                } else if self.opener.is_some() && !(self.retry_first && error.is_retryable()) {
                     self.answer_opener(Err(error));
                     self.close(ErrorKind::Closed);
                 } else {
@@ -510,9 +510,8 @@ impl<K: Pattern> Socket<K> {
                     let body = self.inbound.unframed(0, item.frames);
                     Some(confirm.send(Err(error.with_message(body))).is_ok())
                 }
-                Ticket::Reply(None) => None,
-                // Its caller was told when the closing began.
-                Ticket::Request(_) => Some(true),
+                // Whoever awaited a request was told when the closing began.
+                Ticket::Reply(None) | Ticket::Request(_) => None,
             };
             match told {
                 Some(true) => self.around.count(Counter::Returned),

@@ -298,8 +298,8 @@ fn libzmq_connects_to_what_check_connect_passes() -> Outcome {
 
 fn host() -> impl Strategy<Value = String> {
     prop_oneof![
-        any::<std::net::Ipv4Addr>().prop_map(|ip| ip.to_string()),
-        any::<std::net::Ipv6Addr>().prop_map(|ip| format!("[{ip}]")),
+        any::<Ipv4Addr>().prop_map(|ip| ip.to_string()),
+        any::<Ipv6Addr>().prop_map(|ip| format!("[{ip}]")),
         (any::<Ipv6Addr>(), "[a-z][a-z0-9]{0,9}|[1-9][0-9]{0,8}")
             .prop_map(|(ip, zone)| format!("[{ip}%{zone}]")),
         "[a-zA-Z][a-zA-Z0-9_-]{0,20}(\\.[a-zA-Z0-9][a-zA-Z0-9-]{0,20}){0,3}",
