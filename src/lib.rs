@@ -113,3 +113,13 @@ pub use topic::Topic;
 pub fn libzmq_version() -> (i32, i32, i32) {
     sys::version()
 }
+
+/// The examples in the README and in `docs/semantics.md`, which run as doctests.
+#[cfg(doctest)]
+#[doc(hidden)]
+mod documents {
+    #[doc = include_str!("../README.md")]
+    mod readme {}
+    #[doc = include_str!("../docs/semantics.md")]
+    mod semantics {}
+}

@@ -1,0 +1,172 @@
+//! What the console examples share: their flags, their lines, and their end.
+
+#![allow(dead_code, reason = "each example uses its part of this")]
+#![allow(clippy::print_stderr, reason = "diagnostics of console programs")]
+
+use std::error::Error;
+use std::io::{self, Write};
+use std::num::ParseIntError;
+use std::time::{Duration, SystemTime};
+
+use actix::prelude::*;
+use actix_zmq::prelude::*;
+use actix_zmq::{Blueprint, EndpointStatus, Pattern};
+use clap::ValueEnum;
+
+/// What `main` returns.
+pub(crate) type Outcome = Result<(), Box<dyn Error>>;
+
+/// How long the end may take.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// Runs an example until its work is done or a signal ends it; then shuts down.
+pub(crate) async fn run(work: impl AsyncFnOnce(Addr<Factory>) -> Outcome) -> Outcome {
+    // Longer than the default 100 ms: an example that ends right after its last
+    // message may run beside busier programs.
+    let zmq =
+        Factory::builder().linger(Duration::from_millis(500)).shutdown_on_signal(GRACE).start();
+    zmq.send(Watch(Diagnostics.start().recipient())).await?;
+    let outcome = tokio::select! {
+        outcome = work(zmq.clone()) => outcome,
+        _ = zmq.send(Ended) => Ok(()),
+    };
+    // After a signal this is the report of the shutdown that it began.
+    let report = zmq.send(Shutdown::within(GRACE)).await?;
+    eprint!("{report}");
+    match outcome {
+        // The signal came while the work awaited a socket: no failure.
+        Err(error) if is_closed(&*error) => Ok(()),
+        outcome => outcome,
+    }
+}
+
+fn is_closed(error: &(dyn Error + 'static)) -> bool {
+    error.downcast_ref().is_some_and(|error: &actix_zmq::Error| error.kind() == ErrorKind::Closed)
+}
+
+/// Tells where the sockets are: the port that a wildcard became, for example.
+pub(crate) async fn announce(zmq: &Addr<Factory>) -> Outcome {
+    for endpoint in zmq.send(Status).await?.into_iter().flat_map(|socket| socket.endpoints) {
+        match endpoint {
+            EndpointStatus::Bound(endpoint) => eprintln!("ready {endpoint}"),
+            connected => eprintln!("connecting {}", connected.endpoint()),
+        }
+    }
+    Ok(())
+}
+
+/// Tells on stderr what befalls the sockets.
+struct Diagnostics;
+
+impl Actor for Diagnostics {
+    type Context = Context<Self>;
+}
+
+impl Handler<SocketEvent> for Diagnostics {
+    type Result = ();
+
+    fn handle(&mut self, event: SocketEvent, _ctx: &mut Context<Self>) {
+        match event.kind {
+            EventKind::Up { .. } | EventKind::Closed => {}
+            kind => eprintln!("{} {}: {kind:?}", event.socket_type, event.socket),
+        }
+    }
+}
+
+/// Which end of a connection listens is a matter of taste in ZeroMQ.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Method {
+    /// Listen at the endpoint
+    Bind,
+    /// Connect to the endpoint
+    Connect,
+}
+
+impl Method {
+    /// Puts a socket of any type at an endpoint.
+    pub(crate) fn attach<K: Pattern>(self, socket: Blueprint<K>, endpoint: &str) -> Blueprint<K> {
+        match self {
+            Self::Bind => socket.bind(endpoint),
+            Self::Connect => socket.connect(endpoint),
+        }
+    }
+}
+
+/// An ipc endpoint in the directory for temporary files.
+pub(crate) fn temporary(name: &str) -> String {
+    format!("ipc://{}", std::env::temp_dir().join(name).display())
+}
+
+/// Parses a number of milliseconds.
+pub(crate) fn millis(text: &str) -> Result<Duration, ParseIntError> {
+    text.parse().map(Duration::from_millis)
+}
+
+/// The numbers of the messages that `--count` allows.
+pub(crate) fn up_to(count: Option<u64>) -> impl Iterator<Item = u64> {
+    1..=count.unwrap_or(u64::MAX)
+}
+
+/// The time as Python's `str(time.time())` gives it.
+pub(crate) fn now() -> String {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    format!("{}.{:06}", since.as_secs(), since.subsec_micros())
+}
+
+/// Prints a line for each message received, and ends the program after so many.
+pub(crate) struct Lines {
+    left: Option<u64>,
+    zmq: Addr<Factory>,
+}
+
+impl Lines {
+    pub(crate) const fn new(count: Option<u64>, zmq: Addr<Factory>) -> Self {
+        Self { left: count, zmq }
+    }
+
+    /// Prints one more line; `false` when there have been enough.
+    pub(crate) fn print(&mut self, line: &str) -> bool {
+        if self.left == Some(0) {
+            return false;
+        }
+        self.left = self.left.map(|left| left - 1);
+        let printed = print(line);
+        if let Err(error) = &printed {
+            eprintln!("stdout: {error}");
+            self.left = Some(0);
+        }
+        if self.left == Some(0) {
+            self.zmq.do_send(Shutdown::within(GRACE));
+        }
+        printed.is_ok()
+    }
+}
+
+/// Prints a line now. Unlike `println!`, it reports a reader that has gone.
+pub(crate) fn print(line: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "{line}")?;
+    stdout.flush()
+}
+
+/// Frames as one line of text, separated by tabs.
+pub(crate) fn fields<'a>(frames: impl IntoIterator<Item = &'a Frame>) -> String {
+    let frames: Vec<_> = frames.into_iter().map(|frame| readable(frame)).collect();
+    frames.join("\t")
+}
+
+/// A frame holds any bytes: what would break the line, or is no text, is escaped.
+fn readable(frame: &[u8]) -> String {
+    let mut text = String::new();
+    for chunk in frame.utf8_chunks() {
+        for char in chunk.valid().chars() {
+            if char.is_control() {
+                text.extend(char.escape_default());
+            } else {
+                text.push(char);
+            }
+        }
+        text.push_str(&chunk.invalid().escape_ascii().to_string());
+    }
+    text
+}

@@ -1,0 +1,366 @@
+//! The examples as their users run them: real processes, signals and pipes.
+
+use std::error::Error;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+type Outcome<T = ()> = Result<T, Box<dyn Error>>;
+
+/// No wait in this file is longer; most end within milliseconds.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+const ANY_PORT: &str = "tcp://127.0.0.1:*";
+
+#[test]
+fn quickstart_tours_every_part_and_ends_by_itself() -> Outcome {
+    let (out, _) = Example::start("quickstart", &[])?.success()?;
+    let out = out.join("\n");
+    for part in [
+        "prices.EUR is at 1.08",
+        "prices.USD is at 1.00",
+        "worker: job 3 done",
+        "20 + 22 = 42",
+        "client: timed out",
+        "PUSH is down",
+        "PUSH restarts in",
+        "PUSH is up again",
+        "all 197 jobs done, none lost",
+        "6 sockets closed",
+        "context terminated",
+    ] {
+        assert!(out.contains(part), "no {part:?} in:\n{out}");
+    }
+    assert!(!out.contains("nobody asked for"), "a topic without subscription arrived:\n{out}");
+    Ok(())
+}
+
+#[test]
+fn quickstart_ends_cleanly_at_an_interrupt() -> Outcome {
+    let quickstart = Example::start("quickstart", &[])?;
+    quickstart.stdout_until(|line| line.starts_with("4."))?;
+    quickstart.signal("INT")?;
+    let (out, _) = quickstart.success()?;
+    assert!(out.iter().any(|line| line.contains("context terminated")), "{out:?}");
+    assert!(!out.iter().any(|line| line.contains("none lost")), "not interrupted: {out:?}");
+    Ok(())
+}
+
+#[test]
+fn subscriber_prints_tag_and_time_and_ends_at_its_count() -> Outcome {
+    let publisher = ["-M", "publisher", "-m", "bind", "-e", ANY_PORT, "--topic", "news.de"];
+    let publisher = Example::start("pub_sub", &[&publisher[..], &["--interval", "20"]].concat())?;
+    let endpoint = publisher.ready()?;
+    let subscriber = ["--mode", "subscriber", "--endpoint", &endpoint];
+    let (out, _) = Example::start(
+        "pub_sub",
+        &[&subscriber[..], &["--topic", "news", "--count", "3"]].concat(),
+    )?
+    .success()?;
+    assert_eq!(out.len(), 3);
+    for line in &out {
+        let (tag, time) = line.split_once('\t').ok_or("no tab")?;
+        assert_eq!(tag, "news.de");
+        assert!(time.parse::<f64>().is_ok(), "{line:?}");
+    }
+    publisher.interrupted()?;
+    Ok(())
+}
+
+#[test]
+fn publisher_ends_at_its_count_also_when_nobody_listens() -> Outcome {
+    let publisher = ["-M", "publisher", "-m", "bind", "-e", ANY_PORT];
+    let counted = ["--count", "2", "--interval", "0"];
+    let (out, _) = Example::start("pub_sub", &[&publisher[..], &counted].concat())?.success()?;
+    assert!(out.is_empty(), "{out:?}");
+    Ok(())
+}
+
+#[test]
+fn pusher_skips_without_counting_until_there_is_a_puller() -> Outcome {
+    let pusher = ["-M", "push", "-m", "bind", "-e", ANY_PORT, "--count", "3", "--interval", "20"];
+    let pusher = Example::start("push_pull", &pusher)?;
+    let endpoint = pusher.ready()?;
+    pusher.stderr_until(|line| line == "Skipping, no pull consumers...")?;
+    let puller = ["-M", "pull", "-e", &endpoint, "--count", "3"];
+    let (out, _) = Example::start("push_pull", &puller)?.success()?;
+    assert_eq!(out.len(), 3);
+    for line in &out {
+        let (time, host) = line.split_once('\t').ok_or("no tab")?;
+        assert!(time.parse::<f64>().is_ok() && !host.is_empty(), "{line:?}");
+    }
+    pusher.success()?;
+    Ok(())
+}
+
+#[test]
+fn pusher_that_connects_skips_too() -> Outcome {
+    let directory = tempfile::tempdir()?;
+    let endpoint = format!("ipc://{}", directory.path().join("later").display());
+    let pusher = ["-M", "push", "-e", &endpoint, "--count", "2", "--interval", "20"];
+    let pusher = Example::start("push_pull", &pusher)?;
+    pusher.stderr_until(|line| line == "Skipping, no pull consumers...")?;
+    let puller = ["-M", "pull", "-m", "bind", "-e", &endpoint, "--count", "2"];
+    let (out, _) = Example::start("push_pull", &puller)?.success()?;
+    assert_eq!(out.len(), 2);
+    pusher.success()?;
+    Ok(())
+}
+
+#[test]
+fn requester_prints_the_echo_that_the_replier_printed() -> Outcome {
+    let replier = ["-M", "rep", "-m", "bind", "-e", ANY_PORT, "--count", "3"];
+    let replier = Example::start("req_rep", &replier)?;
+    let endpoint = replier.ready()?;
+    let requester = ["-M", "req", "-e", &endpoint, "--count", "3", "--interval", "0"];
+    // A loaded machine shall not make a reply late.
+    let patient = ["--timeout", "15000"];
+    let (answered, _) =
+        Example::start("req_rep", &[&requester[..], &patient].concat())?.success()?;
+    let (asked, _) = replier.success()?;
+    assert_eq!(answered.len(), 3);
+    assert_eq!(answered, asked);
+    Ok(())
+}
+
+#[test]
+fn requester_prints_timeout_when_there_is_no_replier() -> Outcome {
+    let directory = tempfile::tempdir()?;
+    let endpoint = format!("ipc://{}", directory.path().join("nobody").display());
+    for method in ["bind", "connect"] {
+        let requester = ["-M", "req", "-m", method, "-e", &endpoint, "--count", "2"];
+        let hasty = ["--interval", "0", "--timeout", "30"];
+        let (out, _) = Example::start("req_rep", &[&requester[..], &hasty].concat())?.success()?;
+        assert_eq!(out, ["timeout", "timeout"], "{method}");
+    }
+    Ok(())
+}
+
+#[test]
+fn cameras_show_what_the_server_says() -> Outcome {
+    let directory = tempfile::tempdir()?;
+    let server = ["server", "-e", ANY_PORT, "-e", "ipc://./*:5567", "--interval", "20"];
+    let server = Example::start_in(directory.path(), "waynes_world", &server)?;
+    let first = server.ready()?;
+    assert_eq!(server.ready()?, "ipc://./*:5567");
+    let camera = ["camera1", "-e", &first, "--count", "2"];
+    let camera1 = Example::start_in(directory.path(), "waynes_world", &camera)?;
+    let camera2 =
+        Example::start_in(directory.path(), "waynes_world", &["camera2", "--count", "2"])?;
+    assert_eq!(camera1.success()?.0, ["MSG 1:  'Camera 1'"; 2]);
+    assert_eq!(camera2.success()?.0, ["MSG 2:  'Camera 2'"; 2]);
+    let (said, _) = server.interrupted()?;
+    assert_eq!(said[..2], ["Camera 1?", "Camera 2?"]);
+    Ok(())
+}
+
+#[test]
+fn json_is_passed_as_soon_as_there_is_a_worker() -> Outcome {
+    let directory = tempfile::tempdir()?;
+    let server = ["server", "--count", "3", "--interval", "10"];
+    let server = Example::start_in(directory.path(), "passing_json", &server)?;
+    // It has said so once, and waits.
+    server.stdout_until(|line| line == "Hello world?")?;
+    let client = Example::start_in(directory.path(), "passing_json", &["client", "--count", "3"])?;
+    assert_eq!(client.success()?.0, ["200 :: hello world"; 3]);
+    assert_eq!(server.success()?.0, ["Hello world?"; 2], "after the first, which was read above");
+    Ok(())
+}
+
+#[test]
+fn echo_client_hears_its_own_words_five_times() -> Outcome {
+    let directory = tempfile::tempdir()?;
+    // The client comes first: without a timeout it waits for its server.
+    let client = Example::start_in(directory.path(), "echo", &["client"])?;
+    client.stderr_until(|line| line == "connecting ipc://127.0.0.1:5678")?;
+    let server = Example::start_in(directory.path(), "echo", &["server"])?;
+    assert_eq!(client.success()?.0, [r#"MSG: {"j2": "was here", "word": "up"}"#; 5]);
+    assert_eq!(server.interrupted()?.0, [r#"{"j2": "was here", "word": "up"}"#; 5]);
+    Ok(())
+}
+
+#[test]
+fn every_role_ends_with_status_0_at_a_signal() -> Outcome {
+    let directory = tempfile::tempdir()?;
+    let roles: &[(&str, &[&str])] = &[
+        ("pub_sub", &["-M", "publisher", "-m", "bind", "-e", ANY_PORT]),
+        ("pub_sub", &["-M", "subscriber", "-m", "bind", "-e", ANY_PORT]),
+        ("push_pull", &["-M", "push", "-m", "bind", "-e", ANY_PORT]),
+        ("push_pull", &["-M", "pull", "-m", "bind", "-e", ANY_PORT]),
+        ("req_rep", &["-M", "req", "-m", "bind", "-e", ANY_PORT, "--interval", "0"]),
+        ("req_rep", &["-M", "rep", "-m", "bind", "-e", ANY_PORT]),
+        ("waynes_world", &["server", "-e", ANY_PORT]),
+        ("waynes_world", &["camera1", "-e", "ipc://nobody"]),
+        ("waynes_world", &["camera2", "-e", "ipc://nobody"]),
+        ("passing_json", &["server"]),
+        ("passing_json", &["client", "-e", "ipc://nobody"]),
+        ("echo", &["server"]),
+        ("echo", &["client", "-e", "ipc://nobody"]),
+    ];
+    for signal in ["INT", "TERM"] {
+        for (name, arguments) in roles {
+            let example = Example::start_in(directory.path(), name, arguments)?;
+            example.stderr_until(|line| {
+                line.starts_with("ready ") || line.starts_with("connecting ")
+            })?;
+            example.signal(signal)?;
+            let ended = example.success();
+            ended.map_err(|error| format!("{name} {arguments:?} at SIG{signal}: {error}"))?;
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn an_endpoint_that_is_none_is_told_with_status_1() -> Outcome {
+    let subscriber = ["-M", "subscriber", "-e", "tcp://127.0.0.1:99999"];
+    let (status, _, err) = Example::start("pub_sub", &subscriber)?.end()?;
+    assert_eq!(status.code(), Some(1));
+    assert!(err.iter().any(|line| line.contains("99999")), "{err:?}");
+    Ok(())
+}
+
+#[test]
+fn help_names_the_flags_and_the_default_endpoint() -> Outcome {
+    for name in ["pub_sub", "push_pull", "req_rep"] {
+        let (out, _) = Example::start(name, &["--help"])?.success()?;
+        let out = out.join("\n");
+        for word in ["--mode", "--method", "--endpoint", "--count", "--interval", "ipc://"] {
+            assert!(out.contains(word), "{name}: no {word} in:\n{out}");
+        }
+    }
+    for name in ["waynes_world", "passing_json", "echo"] {
+        let (out, _) = Example::start(name, &["server", "--help"])?.success()?;
+        assert!(out.join("\n").contains("ipc://"), "{name}: {out:?}");
+    }
+    Ok(())
+}
+
+/// A running example. Dropped before its end, it is killed.
+struct Example {
+    child: Child,
+    out: Receiver<String>,
+    err: Receiver<String>,
+    deadline: Instant,
+}
+
+impl Example {
+    fn start(name: &str, arguments: &[&str]) -> Outcome<Self> {
+        Self::start_in(&std::env::temp_dir(), name, arguments)
+    }
+
+    fn start_in(directory: &Path, name: &str, arguments: &[&str]) -> Outcome<Self> {
+        let mut child = Command::new(built(name)?)
+            .args(arguments)
+            .current_dir(directory)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let out = lines(child.stdout.take().ok_or("no stdout")?);
+        let err = lines(child.stderr.take().ok_or("no stderr")?);
+        Ok(Self { child, out, err, deadline: Instant::now() + DEADLINE })
+    }
+
+    /// The endpoint of its next socket that listens.
+    fn ready(&self) -> Outcome<String> {
+        let line = self.stderr_until(|line| line.starts_with("ready "))?;
+        Ok(line.trim_start_matches("ready ").to_owned())
+    }
+
+    fn stdout_until(&self, wanted: impl Fn(&str) -> bool) -> Outcome<String> {
+        self.until(&self.out, wanted)
+    }
+
+    fn stderr_until(&self, wanted: impl Fn(&str) -> bool) -> Outcome<String> {
+        self.until(&self.err, wanted)
+    }
+
+    fn until(&self, lines: &Receiver<String>, wanted: impl Fn(&str) -> bool) -> Outcome<String> {
+        let mut passed = Vec::new();
+        loop {
+            let left = self.deadline.saturating_duration_since(Instant::now());
+            match lines.recv_timeout(left) {
+                Ok(line) if wanted(&line) => return Ok(line),
+                Ok(line) => passed.push(line),
+                Err(error) => return Err(format!("{error} after {passed:?}").into()),
+            }
+        }
+    }
+
+    fn signal(&self, name: &str) -> Outcome {
+        let sent =
+            Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status()?;
+        if sent.success() { Ok(()) } else { Err(format!("kill -s {name}: {sent}").into()) }
+    }
+
+    /// Ends it with Ctrl-C, as its user does.
+    fn interrupted(self) -> Outcome<(Vec<String>, Vec<String>)> {
+        self.signal("INT")?;
+        self.success()
+    }
+
+    /// Waits for its end with status 0; the result is what it printed since.
+    fn success(self) -> Outcome<(Vec<String>, Vec<String>)> {
+        let (status, out, err) = self.end()?;
+        if status.success() {
+            Ok((out, err))
+        } else {
+            Err(format!("{status}, stdout {out:?}, stderr {err:?}").into())
+        }
+    }
+
+    fn end(mut self) -> Outcome<(ExitStatus, Vec<String>, Vec<String>)> {
+        let status = loop {
+            if let Some(status) = self.child.try_wait()? {
+                break status;
+            }
+            if Instant::now() > self.deadline {
+                let (out, err): (Vec<_>, Vec<_>) =
+                    (self.out.try_iter().collect(), self.err.try_iter().collect());
+                return Err(format!("still running, stdout {out:?}, stderr {err:?}").into());
+            }
+            thread::sleep(Duration::from_millis(5));
+        };
+        // Its pipes are closed with it: both end.
+        Ok((status, self.out.iter().collect(), self.err.iter().collect()))
+    }
+}
+
+impl Drop for Example {
+    fn drop(&mut self) {
+        // Both fail when it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The lines of a pipe, as they come.
+fn lines(pipe: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, receiver) = channel();
+    thread::spawn(move || {
+        for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
+}
+
+/// Where Cargo built an example: beside the directory of this test.
+fn built(name: &str) -> Outcome<PathBuf> {
+    let test = std::env::current_exe()?;
+    let profile = test.parent().and_then(Path::parent).ok_or("no profile directory")?;
+    let program = profile.join("examples").join(name);
+    if program.is_file() {
+        Ok(program)
+    } else {
+        let program = program.display();
+        Err(format!("{program} is not built: run `cargo build --examples` with this profile")
+            .into())
+    }
+}

@@ -1,0 +1,204 @@
+#!/usr/bin/env python3
+"""A real peer for the interoperability tests: plain pyzmq, or txZMQ on Twisted.
+
+After a bind it prints `ready <endpoint>`. Messages are lines of tab-separated
+fields, each frame in lower-case hexadecimal, an empty frame as `-`: received
+ones on stdout behind a word that says what they are, those to send on stdin.
+The line `end`, or the end of stdin, ends the program; so does `--count N`
+received messages, and the deadline, with status 3.
+"""
+
+import argparse
+import os
+import threading
+
+
+def show(word, frames=()):
+    fields = [word] + [frame.hex() or "-" for frame in frames]
+    print("\t".join(fields), flush=True)
+
+
+def parse(line):
+    fields = line.rstrip("\n").split("\t")
+    return [b"" if field == "-" else bytes.fromhex(field) for field in fields]
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--lib", choices=["pyzmq", "txzmq"], required=True)
+    parser.add_argument("--role", required=True)
+    parser.add_argument("--method", choices=["bind", "connect"], required=True)
+    parser.add_argument("--endpoint", required=True)
+    parser.add_argument("--count", type=int, default=0, help="received messages; 0: no end")
+    parser.add_argument("--topic", default="")
+    parser.add_argument("--identity", default="")
+    parser.add_argument("--deadline", type=float, default=60.0, help="seconds")
+    return parser.parse_args()
+
+
+def with_pyzmq(args):
+    import zmq
+
+    types = {
+        "pub": zmq.PUB, "sub": zmq.SUB, "push": zmq.PUSH, "pull": zmq.PULL,
+        "req": zmq.REQ, "rep": zmq.REP, "dealer": zmq.DEALER, "router": zmq.ROUTER,
+        "router-echo": zmq.ROUTER, "xpub": zmq.XPUB,
+    }
+    socket = zmq.Context().socket(types[args.role])
+    socket.linger = 2000
+    if args.identity:
+        socket.identity = args.identity.encode()
+    if args.role == "sub":
+        socket.subscribe(args.topic.encode())
+    if args.method == "bind":
+        socket.bind(args.endpoint)
+        print("ready", socket.last_endpoint.rstrip(b"\0").decode(), flush=True)
+    else:
+        socket.connect(args.endpoint)
+    if args.role == "sub":
+        show("subscribed")
+    receives = args.role not in ("pub", "push", "req")
+    word = {"rep": "request", "xpub": "sub"}.get(args.role, "msg")
+    # Receivers that are told nothing on stdin do not end with it.
+    listens = args.role not in ("sub", "pull", "rep", "router-echo")
+    poller = zmq.Poller()
+    if receives:
+        poller.register(socket, zmq.POLLIN)
+    if listens:
+        poller.register(0, zmq.POLLIN)
+    lines = os.fdopen(0, "rb", buffering=0)
+    pending, seen = b"", 0
+    while True:
+        for ready, _ in poller.poll():
+            if ready is socket:
+                frames = socket.recv_multipart()
+                show(word, frames)
+                if args.role in ("rep", "router-echo"):
+                    socket.send_multipart(frames)
+                seen += 1
+                if args.count and seen >= args.count:
+                    return
+                continue
+            data = lines.read(65536)
+            pending += data
+            *whole, pending = pending.split(b"\n")
+            for line in whole:
+                if line == b"end":
+                    return
+                socket.send_multipart(parse(line.decode()))
+                if args.role == "req":
+                    show("reply", socket.recv_multipart())
+            if not data:
+                return
+
+
+def with_txzmq(args):
+    from twisted.internet import reactor, stdio
+    from twisted.protocols.basic import LineOnlyReceiver
+    from txzmq import (
+        ZmqDealerConnection, ZmqEndpoint, ZmqFactory, ZmqPubConnection, ZmqPullConnection,
+        ZmqPushConnection, ZmqREPConnection, ZmqREQConnection, ZmqRequestTimeoutError,
+        ZmqRouterConnection, ZmqSubConnection,
+    )
+
+    factory = ZmqFactory()
+    factory.lingerPeriod = 2000
+    seen = 0
+
+    def end():
+        factory.shutdown()
+        reactor.stop()
+
+    def received(word, frames):
+        nonlocal seen
+        show(word, frames)
+        seen += 1
+        if args.count and seen == args.count:
+            # What the handler still sends goes out first.
+            reactor.callLater(0, end)
+
+    class Sub(ZmqSubConnection):
+        def gotMessage(self, message, tag):
+            received("msg", [tag, message])
+
+    class Pull(ZmqPullConnection):
+        def onPull(self, message):
+            received("msg", message)
+
+    class Rep(ZmqREPConnection):
+        def gotMessage(self, messageId, *parts):
+            self.reply(messageId, *parts)
+            received("request", parts)
+
+    class Dealer(ZmqDealerConnection):
+        def gotMessage(self, *parts):
+            received("msg", parts)
+
+    class Router(ZmqRouterConnection):
+        def gotMessage(self, sender, *parts):
+            received("msg", (sender,) + parts)
+
+    classes = {
+        "pub": ZmqPubConnection, "sub": Sub, "push": ZmqPushConnection, "pull": Pull,
+        "req": ZmqREQConnection, "rep": Rep, "dealer": Dealer, "router": Router,
+    }
+    identity = args.identity.encode() or None
+    endpoint = ZmqEndpoint(args.method, args.endpoint)
+    connection = classes[args.role](factory, endpoint, identity)
+    if args.method == "bind":
+        import zmq
+
+        bound = connection.socket.getsockopt(zmq.LAST_ENDPOINT).rstrip(b"\0").decode()
+        print("ready", bound, flush=True)
+    if args.role == "sub":
+        connection.subscribe(args.topic.encode())
+        show("subscribed")
+
+    def request(frames):
+        def failed(failure):
+            failure.trap(ZmqRequestTimeoutError)
+            received("timeout", [])
+
+        deferred = connection.sendMsg(*frames, timeout=10)
+        deferred.addCallbacks(lambda reply: received("reply", reply), failed)
+
+    sends = {
+        "pub": lambda frames: connection.publish(frames[1], frames[0]),
+        "push": lambda frames: connection.push(frames),
+        "req": request,
+        "dealer": lambda frames: connection.sendMultipart(frames),
+        "router": lambda frames: connection.sendMultipart(frames[0], frames[1:]),
+    }
+
+    class Lines(LineOnlyReceiver):
+        delimiter = b"\n"
+        MAX_LENGTH = 1 << 26
+
+        def lineReceived(self, line):
+            if line == b"end":
+                end()
+            elif args.role in sends:
+                sends[args.role](parse(line.decode()))
+
+        def connectionLost(self, reason):
+            if args.role in sends and reactor.running:
+                end()
+
+    stdio.StandardIO(Lines())
+    reactor.run()
+
+
+def main():
+    args = arguments()
+    # Whatever hangs: a test must not leave a peer behind.
+    watchdog = threading.Timer(args.deadline, lambda: os._exit(3))
+    watchdog.daemon = True
+    watchdog.start()
+    if args.lib == "pyzmq":
+        with_pyzmq(args)
+    else:
+        with_txzmq(args)
+
+
+if __name__ == "__main__":
+    main()
