@@ -14,9 +14,6 @@ mod support;
 
 use std::collections::BTreeMap;
 
-use actix::prelude::*;
-// `Request` by name, because Actix's prelude has one too.
-use actix_zmq::Request;
 use actix_zmq::prelude::*;
 use clap::{Parser, Subcommand};
 use support::{Lines, Outcome, announce, fields, print, up_to};

@@ -13,7 +13,6 @@ mod support;
 use std::time::Duration;
 
 use actix::clock::sleep;
-use actix::prelude::*;
 use actix_zmq::prelude::*;
 use clap::{Parser, Subcommand};
 use serde::{Deserialize, Serialize};

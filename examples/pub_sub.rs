@@ -14,7 +14,6 @@ mod support;
 use std::time::Duration;
 
 use actix::clock::sleep;
-use actix::prelude::*;
 use actix_zmq::prelude::*;
 use clap::{Parser, ValueEnum};
 use support::{Lines, Method, Outcome, announce, fields, millis, now, temporary, up_to};

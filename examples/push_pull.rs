@@ -15,7 +15,6 @@ use std::process::Command;
 use std::time::Duration;
 
 use actix::clock::sleep;
-use actix::prelude::*;
 use actix_zmq::prelude::*;
 use clap::{Parser, ValueEnum};
 use support::{Lines, Method, Outcome, announce, fields, millis, now, temporary, up_to};

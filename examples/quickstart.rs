@@ -10,9 +10,6 @@ use std::error::Error;
 use std::time::Duration;
 
 use actix::clock::{sleep, timeout};
-use actix::prelude::*;
-// `Request` by name, because Actix's prelude has one too.
-use actix_zmq::Request;
 use actix_zmq::prelude::*;
 use serde::{Deserialize, Serialize};
 

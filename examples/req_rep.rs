@@ -12,9 +12,6 @@ mod support;
 use std::time::Duration;
 
 use actix::clock::sleep;
-use actix::prelude::*;
-// `Request` by name, because Actix's prelude has one too.
-use actix_zmq::Request;
 use actix_zmq::prelude::*;
 use clap::{Parser, ValueEnum};
 use support::{Lines, Method, Outcome, announce, fields, millis, now, print, temporary, up_to};
@@ -66,10 +63,8 @@ async fn main() -> Outcome {
 }
 
 async fn request(zmq: Addr<Factory>, args: Args) -> Outcome {
-    // `immediate` keeps requests out of libzmq's queue while nobody is there:
-    // one that times out is withdrawn from ours, so that a replier which comes
-    // back is not flooded with questions that nobody asks any more.
-    let requester = RequestSocket::new().timeout(args.timeout).immediate(true);
+    // Every request ends: with its reply, or when its time is up.
+    let requester = RequestSocket::new().timeout(args.timeout);
     let requester = zmq.send(Open(args.method.attach(requester, &args.endpoint))).await??;
     announce(&zmq).await?;
     for _ in up_to(args.count) {

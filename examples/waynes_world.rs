@@ -14,7 +14,6 @@ mod support;
 use std::time::Duration;
 
 use actix::clock::sleep;
-use actix::prelude::*;
 use actix_zmq::prelude::*;
 use clap::{Parser, Subcommand};
 use support::{Lines, Outcome, announce, millis, print, up_to};

@@ -115,7 +115,7 @@ impl<K: Pattern> Blueprint<K> {
     }
 
     /// Runs the socket on a named arbiter of the factory, which starts it at
-    /// its first use and stops it at its shutdown.
+    /// its first use and stops it when its last socket is gone.
     ///
     /// # Default
     /// The factory's own arbiter.

@@ -298,7 +298,7 @@ impl From<EndpointError> for Error {
             EndpointError::UnsupportedTransport { .. } => ErrorKind::Unsupported,
             _ => ErrorKind::InvalidEndpoint,
         };
-        Self::new(kind).detail(error.to_string()).caused_by(error)
+        Self::new(kind).at(error.endpoint()).detail(error.to_string()).caused_by(error)
     }
 }
 

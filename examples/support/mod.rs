@@ -8,7 +8,6 @@ use std::io::{self, Write};
 use std::num::ParseIntError;
 use std::time::{Duration, SystemTime};
 
-use actix::prelude::*;
 use actix_zmq::prelude::*;
 use actix_zmq::{Blueprint, EndpointStatus, Pattern};
 use clap::ValueEnum;

@@ -120,7 +120,7 @@ impl<K: Pattern> Handler<Close> for Socket<K> {
         self.breathe(ctx);
         let now = Instant::now();
         let deadline = now.checked_add(close.within.unwrap_or_else(|| self.linger()));
-        let told = self.shared().order_close(deadline.unwrap_or(now));
+        let told = self.shared().order_close(deadline.unwrap_or(now), None);
         Box::pin(async move { told.await.map_err(|_| Error::new(ErrorKind::Closed)) })
     }
 }

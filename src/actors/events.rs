@@ -12,6 +12,7 @@ use actix::dev::RecipientRequest;
 
 use super::shared::Shared;
 use crate::counters::Counter;
+use crate::deliver::let_go;
 use crate::messages::{EventKind, SocketEvent};
 
 /// How many events wait for a busy watcher before the oldest are left out.
@@ -85,11 +86,20 @@ impl Events {
     /// Hands over everything that waits: the last chance of a closing socket.
     pub(crate) fn finish(&mut self) {
         for watcher in &mut self.watchers {
+            if let Some(request) = watcher.under_way.take() {
+                let_go(request);
+            }
             for event in watcher.backlog.drain(..) {
                 // Bounded by the backlog; the mailbox's capacity is not asked.
                 watcher.recipient.do_send(event);
             }
         }
+    }
+}
+
+impl Drop for Events {
+    fn drop(&mut self) {
+        self.finish();
     }
 }
 

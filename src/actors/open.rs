@@ -91,7 +91,13 @@ impl Opening {
 /// Binds, and tells the endpoint as resolved.
 pub(crate) fn bind(socket: &Socket, endpoint: &Endpoint) -> Result<Endpoint> {
     let at = |errno| Error::from_errno(errno).at(endpoint.as_str());
-    socket.bind(endpoint.as_str()).map_err(at)?;
+    socket.bind(endpoint.as_str()).map_err(|errno| match errno {
+        sys::Errno::NODEV => at(errno).detail(
+            "there is no such interface, or this libzmq was built without interface names, as \
+             the stock one is: bind an address or `*`",
+        ),
+        _ => at(errno),
+    })?;
     let resolved = socket.last_endpoint().map_err(at)?;
     // libzmq names some endpoints in ways that it does not take back.
     Ok(Endpoint::parse(&resolved).unwrap_or_else(|_| endpoint.clone()))

@@ -1,25 +1,29 @@
 //! Answers that come later, without a task or a future per message.
 
+use std::sync::Arc;
+
 use actix::dev::{MessageResponse, OneshotSender};
 use actix::{Actor, Message};
 
+use super::shared::Shared;
+use crate::counters::Counter;
 use crate::engine::slots::Slots;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Who waits for a message to be accepted.
 pub(crate) type Sender = OneshotSender<Result<()>>;
 
-/// The response of a send: known now, or parked until libzmq has the message.
+/// The response of a send: a refusal, or parked until libzmq has the message.
 pub struct Accepting(State);
 
 enum State {
-    Now(Result<()>),
+    Refused(Error, Arc<Shared>),
     Later { slots: Slots<Sender>, key: usize },
 }
 
 impl Accepting {
-    pub(crate) const fn now(result: Result<()>) -> Self {
-        Self(State::Now(result))
+    pub(crate) const fn refused(error: Error, shared: Arc<Shared>) -> Self {
+        Self(State::Refused(error, shared))
     }
 
     pub(crate) const fn later(slots: Slots<Sender>, key: usize) -> Self {
@@ -39,11 +43,18 @@ where
     M: Message<Result = Result<()>>,
 {
     fn handle(self, _ctx: &mut A::Context, sender: Option<OneshotSender<M::Result>>) {
-        let Some(sender) = sender else { return };
         match self.0 {
-            // Nobody minds if the asker is gone.
-            State::Now(result) => drop(sender.send(result)),
-            State::Later { slots, key } => slots.park(key, sender),
+            State::Refused(error, shared) => {
+                let told = sender.is_some_and(|sender| sender.send(Err(error)).is_ok());
+                if !told {
+                    shared.count(Counter::Lost, 1);
+                }
+            }
+            State::Later { slots, key } => {
+                if let Some(sender) = sender {
+                    slots.park(key, sender);
+                }
+            }
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What a socket type does beside the pump: its part.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
@@ -75,6 +76,8 @@ pub struct Surroundings {
     pub(crate) shared: Arc<Shared>,
     pub(crate) events: Events,
     pub(crate) failure: Option<Error>,
+    /// What was refused and what was dropped unawaited since the last event about it.
+    lost: [u64; 2],
 }
 
 impl std::fmt::Debug for Surroundings {
@@ -84,6 +87,31 @@ impl std::fmt::Debug for Surroundings {
 }
 
 impl Surroundings {
+    pub(crate) const fn new(shared: Arc<Shared>, events: Events) -> Self {
+        Self { shared, events, failure: None, lost: [0; 2] }
+    }
+
+    /// Counts a message that nobody gets back.
+    pub(crate) fn lost(&mut self, kind: ErrorKind) {
+        self.count(Counter::Lost);
+        match kind {
+            ErrorKind::Full => self.lost[0] += 1,
+            ErrorKind::Dropped => self.lost[1] += 1,
+            // The others have events of their own.
+            _ => {}
+        }
+    }
+
+    /// One event for all that was lost since the last one.
+    pub(crate) fn report_losses(&mut self) {
+        let [full, dropped] = std::mem::take(&mut self.lost);
+        for (messages, reason) in [(full, ErrorKind::Full), (dropped, ErrorKind::Dropped)] {
+            if messages > 0 {
+                self.events.emit(EventKind::Lost { reason, messages });
+            }
+        }
+    }
+
     pub(crate) fn count(&self, counter: Counter) {
         self.shared.count(counter, 1);
     }
@@ -175,6 +203,11 @@ pub trait Inbound {
     fn unframed(&self, topic: usize, frames: Multipart) -> Multipart {
         let _ = topic;
         frames
+    }
+
+    /// Takes what is urgent among the messages read from a socket that is replaced.
+    fn rescued(&mut self, stash: &mut VecDeque<Multipart>, around: &mut Surroundings) {
+        let _ = (stash, around);
     }
 
     /// The socket is gone and will come back.

@@ -57,10 +57,10 @@ where
         match self.encode(body) {
             Ok(frames) if frames.is_empty() => {
                 let error = Error::new(ErrorKind::InvalidMessage).detail("a message has frames");
-                Accepting::now(Err(error.with_message(frames)))
+                self.refuse(error.with_message(frames))
             }
             Ok(frames) => self.enqueue(frames, 0),
-            Err(error) => Accepting::now(Err(error)),
+            Err(error) => self.refuse(error),
         }
     }
 }

@@ -76,7 +76,7 @@ where
         });
         match framed {
             Ok(frames) => self.enqueue(frames, topic),
-            Err(error) => Accepting::now(Err(error)),
+            Err(error) => self.refuse(error),
         }
     }
 }
@@ -100,7 +100,7 @@ impl Pattern for Sub {
             framing: setup.framing,
             subscriptions: BTreeMap::new(),
             exact: 0,
-            receivers: Receivers { by_prefix: BTreeMap::new(), rest: setup.receiver },
+            receivers: Receivers { rest: setup.receiver, ..Receivers::default() },
             gone: false,
         };
         for (topic, receiver) in setup.topics {
@@ -138,7 +138,9 @@ impl Subscribing {
         *self.subscriptions.entry(key_of(topic)).or_default() += 1;
         self.exact += usize::from(topic.is_exact());
         if let Some(receiver) = receiver {
-            self.receivers.by_prefix.insert(topic.as_bytes().to_vec(), receiver);
+            self.receivers.of(topic.is_exact()).insert(topic.as_bytes().to_vec(), receiver);
+            // Whoever was gone may have been replaced.
+            self.gone = false;
         }
     }
 
@@ -150,21 +152,16 @@ impl Subscribing {
         self.exact -= usize::from(topic.is_exact());
         if *references == 0 {
             self.subscriptions.remove(&key);
-            let (bytes, exact) = key;
-            // The same bytes may still be subscribed to in the other way.
-            let other = (bytes, !exact);
-            if !self.subscriptions.contains_key(&other) {
-                self.receivers.by_prefix.remove(&other.0);
-            }
+            self.receivers.of(topic.is_exact()).remove(topic.as_bytes());
+            self.gone = false;
         }
         true
     }
 
-    /// Whether a message was asked for: libzmq knows prefixes only.
-    fn is_wanted(&self, topic: &[u8]) -> bool {
-        self.exact == 0
-            || self.subscriptions.contains_key(&(topic.to_vec(), true))
-            || self.subscriptions.keys().any(|(bytes, exact)| !exact && topic.starts_with(bytes))
+    /// Whether a message that no prefix asks for was asked for. libzmq knows
+    /// prefixes only; where all are, it has done the work.
+    fn is_exactly_wanted(&self, topic: &[u8]) -> bool {
+        self.exact == 0 || self.subscriptions.contains_key(&(topic.to_vec(), true))
     }
 }
 
@@ -172,23 +169,32 @@ fn key_of(topic: &Topic) -> (Vec<u8>, bool) {
     (topic.as_bytes().to_vec(), topic.is_exact())
 }
 
-/// Receivers by topic prefix, and the one for everything else.
-#[derive(Debug)]
+type ByTopic = BTreeMap<Vec<u8>, Receiver<TopicMessage>>;
+
+/// Receivers by topic, and the one for everything else.
+#[derive(Debug, Default)]
 struct Receivers {
-    by_prefix: BTreeMap<Vec<u8>, Receiver<TopicMessage>>,
+    exact: ByTopic,
+    by_prefix: ByTopic,
     rest: Option<Receiver<TopicMessage>>,
 }
 
 impl Receivers {
-    fn all(&mut self) -> impl Iterator<Item = &mut Receiver<TopicMessage>> {
-        self.by_prefix.values_mut().chain(self.rest.as_mut())
+    const fn of(&mut self, exact: bool) -> &mut ByTopic {
+        if exact { &mut self.exact } else { &mut self.by_prefix }
     }
 
-    /// The receiver with the longest prefix of this topic.
-    fn find(&mut self, topic: &[u8]) -> Option<&mut Receiver<TopicMessage>> {
-        let longest = longest_prefix(&self.by_prefix, topic).map(<[u8]>::to_vec);
-        match longest {
-            Some(prefix) => self.by_prefix.get_mut(&prefix),
+    fn all(&mut self) -> impl Iterator<Item = &mut Receiver<TopicMessage>> {
+        self.exact.values_mut().chain(self.by_prefix.values_mut()).chain(self.rest.as_mut())
+    }
+
+    /// The receiver of this very topic, or with the longest prefix.
+    fn find(&mut self, topic: &[u8], prefix: Option<&[u8]>) -> Option<&mut Receiver<TopicMessage>> {
+        if self.exact.contains_key(topic) {
+            return self.exact.get_mut(topic);
+        }
+        match prefix {
+            Some(prefix) => self.by_prefix.get_mut(prefix),
             None => self.rest.as_mut(),
         }
     }
@@ -232,6 +238,12 @@ impl Inbound for Subscribing {
     }
 
     fn accept(&mut self, message: Multipart, around: &mut Surroundings) -> bool {
+        // A prefix is matched as libzmq does, against the whole first frame, so
+        // that one which ends in the separator selects its receiver, too.
+        let first = message.first().map_or(&[][..], |frame| frame);
+        let prefix = longest_prefix(&self.receivers.by_prefix, first).map(<[u8]>::to_vec);
+        let by_prefix = self.exact > 0
+            && self.subscriptions.keys().any(|(bytes, exact)| !exact && first.starts_with(bytes));
         let (topic, body) = match pubsub::parse(&self.framing, message) {
             Ok(parts) => parts,
             Err(undecodable) => {
@@ -239,11 +251,11 @@ impl Inbound for Subscribing {
                 return true;
             }
         };
-        if !self.is_wanted(&topic) {
+        if !by_prefix && !self.is_exactly_wanted(&topic) {
             around.count(Counter::Filtered);
             return true;
         }
-        match self.receivers.find(&topic) {
+        match self.receivers.find(&topic, prefix.as_deref()) {
             Some(receiver) => around.delivered(receiver.deliver(TopicMessage { topic, body })),
             None => {
                 around.count(Counter::Undelivered);
@@ -336,14 +348,15 @@ mod tests {
     }
 
     #[test]
-    fn an_exact_topic_leaves_out_its_longer_namesakes() {
+    fn an_exact_topic_is_wanted_alone() {
         let mut part = Sub::inbound(SubSetup::default());
         part.note(&Topic::exact("news"), None);
-        assert!(part.is_wanted(b"news"));
-        assert!(!part.is_wanted(b"newsletter"));
-        part.note(&Topic::prefix("newsl"), None);
-        assert!(part.is_wanted(b"newsletter"));
+        assert!(part.is_exactly_wanted(b"news"));
+        assert!(!part.is_exactly_wanted(b"newsletter"));
         part.forget(&Topic::exact("news"));
-        assert!(part.is_wanted(b"news"), "libzmq filters when there are only prefixes");
+        assert!(
+            part.is_exactly_wanted(b"newsletter"),
+            "libzmq filters when there are only prefixes"
+        );
     }
 }

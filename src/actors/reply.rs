@@ -203,7 +203,7 @@ impl Inbound for Answering {
             let _ = confirm.send(Err(error));
             return;
         }
-        around.count(Counter::Lost);
+        around.lost(kind);
         if kind == ErrorKind::Unroutable {
             around.events.emit(EventKind::Unroutable { peer: peer.into() });
         }

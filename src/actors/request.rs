@@ -1,7 +1,7 @@
 //! REQUEST: requests in flight, each of which ends exactly once.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
@@ -13,6 +13,7 @@ use futures::task::AtomicWaker;
 use uuid::Uuid;
 
 use super::pattern::{Inbound, Pattern, Surroundings, Ticket, Wiring};
+use super::shared::Shared;
 use super::socket::Socket;
 use crate::codec::{Decode, Encode, Undecodable};
 use crate::counters::Counter;
@@ -163,11 +164,11 @@ impl Cancelled {
     }
 }
 
-/// The response to a request: known now, or parked until the reply.
+/// The response to a request: a refusal, or parked until the reply.
 pub struct Replying<R>(ReplyingState, std::marker::PhantomData<fn() -> R>);
 
 enum ReplyingState {
-    Now(Error),
+    Refused(Error, Arc<Shared>),
     Later { table: Rc<RefCell<Table>>, cancelled: Arc<Cancelled>, id: Uuid },
 }
 
@@ -191,9 +192,10 @@ where
 {
     fn handle(self, _ctx: &mut A::Context, sender: Option<OneshotSender<Result<R>>>) {
         match self.0 {
-            ReplyingState::Now(error) => {
-                if let Some(sender) = sender {
-                    let _ = sender.send(Err(error));
+            ReplyingState::Refused(error, shared) => {
+                let told = sender.is_some_and(|sender| sender.send(Err(error)).is_ok());
+                if !told {
+                    shared.count(Counter::Lost, 1);
                 }
             }
             ReplyingState::Later { table, cancelled, id } => {
@@ -333,7 +335,14 @@ impl Inbound for Requesting {
             .with_limit(around.shared.queue_limit)
             .with_message(reqrep::parts_of(frames));
         if !self.fail(id, error) {
-            around.count(Counter::Lost);
+            around.lost(kind);
+        }
+    }
+
+    fn rescued(&mut self, stash: &mut VecDeque<Multipart>, around: &mut Surroundings) {
+        // Replies that have come already end their requests before the restart does.
+        for message in std::mem::take(stash) {
+            self.accept(message, around);
         }
     }
 
@@ -386,20 +395,18 @@ where
 
     fn handle(&mut self, request: Request<B, R>, ctx: &mut ActorContext<Self>) -> Replying<R> {
         self.breathe(ctx);
-        match self.begin(request) {
-            Ok(state) | Err(state) => Replying::new(state),
-        }
+        let state = self
+            .begin(request)
+            .unwrap_or_else(|error| ReplyingState::Refused(error, Arc::clone(self.shared())));
+        Replying::new(state)
     }
 }
 
 impl<K: Requests + Pattern<Inbound = Requesting>> Socket<K> {
-    fn begin<B: Encode, R>(
-        &mut self,
-        request: Request<B, R>,
-    ) -> std::result::Result<ReplyingState, ReplyingState> {
-        let mut parts = self.encode(request.body).map_err(ReplyingState::Now)?;
+    fn begin<B: Encode, R>(&mut self, request: Request<B, R>) -> Result<ReplyingState> {
+        let mut parts = self.encode(request.body)?;
         if let Err(error) = self.check_open() {
-            return Err(ReplyingState::Now(error.with_message(parts)));
+            return Err(error.with_message(parts));
         }
         let part = self.inbound();
         let (limit, in_flight) = (part.setup.max_in_flight, part.in_flight());
@@ -408,7 +415,7 @@ impl<K: Requests + Pattern<Inbound = Requesting>> Socket<K> {
                 .detail("too many requests in flight")
                 .with_limit(limit)
                 .with_message(parts);
-            return Err(ReplyingState::Now(error));
+            return Err(error);
         }
         let since = Instant::now();
         let timeout = match request.timeout {

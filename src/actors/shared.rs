@@ -34,6 +34,8 @@ impl FactoryWatchers {
 #[derive(Debug)]
 struct CloseOrder {
     deadline: Instant,
+    /// When libzmq's lingering is to end; without, the socket's own linger says.
+    linger_until: Option<Instant>,
     waiting: Vec<oneshot::Sender<SocketReport>>,
 }
 
@@ -148,7 +150,11 @@ impl Shared {
     /// Orders the socket to close; the receiver resolves with its report.
     ///
     /// An earlier deadline than that of an order under way replaces it.
-    pub(crate) fn order_close(&self, deadline: Instant) -> oneshot::Receiver<SocketReport> {
+    pub(crate) fn order_close(
+        &self,
+        deadline: Instant,
+        linger_until: Option<Instant>,
+    ) -> oneshot::Receiver<SocketReport> {
         let (tell, told) = oneshot::channel();
         let mut order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
         let report = self.report.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -160,9 +166,11 @@ impl Shared {
         match order.as_mut() {
             Some(order) => {
                 order.deadline = order.deadline.min(deadline);
+                let ends = [order.linger_until, linger_until];
+                order.linger_until = ends.into_iter().flatten().min();
                 order.waiting.push(tell);
             }
-            None => *order = Some(CloseOrder { deadline, waiting: vec![tell] }),
+            None => *order = Some(CloseOrder { deadline, linger_until, waiting: vec![tell] }),
         }
         drop(order);
         self.wake();
@@ -173,6 +181,12 @@ impl Shared {
     pub(crate) fn close_deadline(&self) -> Option<Instant> {
         let order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
         order.as_ref().map(|order| order.deadline)
+    }
+
+    /// By when libzmq is to be done with the socket.
+    pub(crate) fn linger_until(&self) -> Option<Instant> {
+        let order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
+        order.as_ref().and_then(|order| order.linger_until)
     }
 
     /// Files the report and tells everyone who waits for it. The first report stays.

@@ -19,7 +19,8 @@ use crate::codec::Encode;
 use crate::counters::Counter;
 use crate::endpoint::IntoEndpoint;
 use crate::engine::backoff::Backoff;
-use crate::engine::pump::{Inlet, Moved, RETRY, Turn};
+use crate::engine::fd::defer;
+use crate::engine::pump::{BUDGET, Inlet, Moved, RETRY, Turn};
 use crate::engine::queue::{Outcome, Queue};
 use crate::engine::slots::Slots;
 use crate::error::{Error, ErrorKind, Result};
@@ -58,7 +59,8 @@ pub struct Socket<K: Pattern> {
     stash: std::collections::VecDeque<Multipart>,
     handled: usize,
     alarm: Option<(Instant, SpawnHandle)>,
-    lost: [u64; 2],
+    /// Whether it has been up before, so that the next time is a restart.
+    was_up: bool,
     ending: ErrorKind,
 }
 
@@ -89,7 +91,7 @@ impl<K: Pattern> Socket<K> {
         let events = Events::new(Arc::clone(&shared), blueprint.watchers);
         Self {
             inbound: K::inbound(blueprint.setup),
-            around: Surroundings { shared, events, failure: None },
+            around: Surroundings::new(shared, events),
             queue: Queue::new(blueprint.queue),
             slots: Slots::default(),
             opening: Opening {
@@ -108,7 +110,7 @@ impl<K: Pattern> Socket<K> {
             stash: std::collections::VecDeque::new(),
             handled: 0,
             alarm: None,
-            lost: [0; 2],
+            was_up: false,
             ending: ErrorKind::Closed,
         }
     }
@@ -176,11 +178,16 @@ impl<K: Pattern> Socket<K> {
     pub(crate) fn enqueue(&mut self, frames: Multipart, topic: usize) -> Accepting {
         if let Err(error) = self.check_open() {
             let body = self.inbound.unframed(topic, frames);
-            return Accepting::now(Err(error.with_message(body)));
+            return self.refuse(error.with_message(body));
         }
         let slot = self.slots.reserve();
         self.queue.push(frames, Ticket::Send { slot, topic });
         Accepting::later(self.slots.clone(), slot)
+    }
+
+    /// The response to a message that is refused at once.
+    pub(crate) fn refuse(&self, error: Error) -> Accepting {
+        Accepting::refused(error, Arc::clone(&self.around.shared))
     }
 
     /// Runs a libzmq call on the open socket. The pump's turn follows in the same poll.
@@ -218,9 +225,10 @@ impl<K: Pattern> Socket<K> {
         match self.opening.open(&mut self.inbound) {
             Ok(live) => {
                 self.live = Some(live);
-                if self.state() == SocketState::Down {
+                if self.was_up {
                     self.around.count(Counter::Restarts);
                 }
+                self.was_up = true;
                 self.around.shared.set_state(SocketState::Up);
                 self.backoff.succeeded(Instant::now());
                 self.publish_endpoints();
@@ -286,6 +294,7 @@ impl<K: Pattern> Socket<K> {
         let Some(mut live) = self.live.take() else { return };
         live.rescue(&mut self.stash);
         drop(live);
+        self.inbound.rescued(&mut self.stash, &mut self.around);
         self.queue.forget_lanes();
     }
 
@@ -327,7 +336,7 @@ impl<K: Pattern> Socket<K> {
         if self.state() == SocketState::Closing && self.is_flushed(now) {
             self.close(self.ending);
         }
-        self.report_losses();
+        self.around.report_losses();
         self.around.events.poll(cx);
         self.around.shared.set_gauges(
             self.queue.len(),
@@ -351,7 +360,7 @@ impl<K: Pattern> Socket<K> {
                 return;
             }
             let deadline = now.checked_add(self.opening.linger).unwrap_or(now);
-            drop(self.around.shared.order_close(deadline));
+            drop(self.around.shared.order_close(deadline, None));
         }
         let was_up = self.live.is_some();
         self.around.shared.set_state(SocketState::Closing);
@@ -371,10 +380,10 @@ impl<K: Pattern> Socket<K> {
         due || self.live.is_none() || (self.queue.is_empty() && !self.inbound.is_busy())
     }
 
-    /// Messages rescued from the previous socket go first.
+    /// Messages rescued from the previous socket go first, a turn's worth at a time.
     fn deliver_stash(&mut self, cx: &mut TaskContext<'_>) -> Result<()> {
-        while !self.stash.is_empty() {
-            if self.inbound.poll_ready(cx, &mut self.around).is_pending() {
+        for _ in 0..BUDGET {
+            if self.stash.is_empty() || self.inbound.poll_ready(cx, &mut self.around).is_pending() {
                 break;
             }
             let Some(message) = self.stash.pop_front() else { break };
@@ -383,6 +392,9 @@ impl<K: Pattern> Socket<K> {
             }
         }
         self.inbound.flush();
+        if !self.stash.is_empty() && self.inbound.poll_ready(cx, &mut self.around).is_ready() {
+            defer(cx);
+        }
         Ok(())
     }
 
@@ -420,11 +432,14 @@ impl<K: Pattern> Socket<K> {
 
     /// Applies the bounds, and tells everyone what became of their messages.
     fn settle(&mut self) {
-        let Self { queue, slots, inbound, .. } = self;
-        queue.enforce(|ticket| match ticket {
-            Ticket::Send { slot, .. } => slots.is_waiting(*slot),
-            other => inbound.is_awaited(other),
-        });
+        let Self { queue, slots, inbound, live, .. } = self;
+        // What libzmq was not offered yet is not held against the bounds.
+        if live.as_ref().is_none_or(|live| live.pump.offered) {
+            queue.enforce(|ticket| match ticket {
+                Ticket::Send { slot, .. } => slots.is_waiting(*slot),
+                other => inbound.is_awaited(other),
+            });
+        }
         let mut done = self.queue.take_done();
         let (mut sent, mut bytes) = (0, 0);
         for (ticket, outcome) in done.drain(..) {
@@ -458,31 +473,14 @@ impl<K: Pattern> Socket<K> {
             Outcome::Unroutable(frames) => (ErrorKind::Unroutable, Counter::Unroutable, frames),
         };
         self.around.count(counter);
-        match sender {
-            Some(sender) => {
-                let error = Error::new(kind)
-                    .with_limit(self.around.shared.queue_limit)
-                    .with_message(self.inbound.unframed(topic, frames));
-                let _ = sender.send(Err(error));
-            }
-            None => {
-                self.around.count(Counter::Lost);
-                let index = usize::from(kind == ErrorKind::Dropped);
-                if let Some(lost) = self.lost.get_mut(index) {
-                    *lost += 1;
-                }
-            }
-        }
-    }
-
-    /// One event for all that was lost in this turn.
-    fn report_losses(&mut self) {
-        for (index, reason) in [(0, ErrorKind::Full), (1, ErrorKind::Dropped)] {
-            let Some(lost) = self.lost.get_mut(index) else { continue };
-            let messages = std::mem::take(lost);
-            if messages > 0 {
-                self.around.events.emit(EventKind::Lost { reason, messages });
-            }
+        let told = sender.is_some_and(|sender| {
+            let error = Error::new(kind)
+                .with_limit(self.around.shared.queue_limit)
+                .with_message(self.inbound.unframed(topic, frames));
+            sender.send(Err(error)).is_ok()
+        });
+        if !told {
+            self.around.lost(kind);
         }
     }
 
@@ -519,8 +517,8 @@ impl<K: Pattern> Socket<K> {
             }
         }
         if let Some(mut live) = self.live.take() {
-            let deadline = self.around.shared.close_deadline();
-            let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+            let until = self.around.shared.linger_until();
+            let left = until.map(|at| at.saturating_duration_since(Instant::now()));
             live.set_linger(left.unwrap_or(self.opening.linger).min(self.opening.linger));
         }
         // With the last handle of a socket the factory's context can be terminated.

@@ -15,7 +15,7 @@ const CONFIRMATIONS_PER_WINDOW: usize = 16;
 
 pub(super) struct Each<D, T>
 where
-    T: Message + Send,
+    T: Message + Send + 'static,
     T::Result: Send,
 {
     recipient: Recipient<T>,
@@ -99,5 +99,32 @@ where
 
     fn set_window(&mut self, deliveries: usize) {
         self.window = deliveries;
+    }
+}
+
+impl<D, T> Drop for Each<D, T>
+where
+    T: Message + Send + 'static,
+    T::Result: Send,
+{
+    fn drop(&mut self) {
+        for (request, _) in self.confirmations.drain(..) {
+            let_go(request);
+        }
+    }
+}
+
+/// Gives up waiting for an answer, and not the message itself: Actix discards
+/// a message whose sender has stopped waiting before it was handled.
+pub(crate) fn let_go<T>(request: Pin<Box<RecipientRequest<T>>>)
+where
+    T: Message + Send + 'static,
+    T::Result: Send,
+{
+    match tokio::runtime::Handle::try_current() {
+        Ok(runtime) => drop(runtime.spawn(request)),
+        // Without a runtime there is nobody to wait in its place: a few bytes
+        // are left behind at the end of a program.
+        Err(_) => std::mem::forget(request),
     }
 }

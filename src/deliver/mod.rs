@@ -21,6 +21,7 @@ use actix::dev::ToEnvelope;
 use actix::{Actor, Addr, Handler, Message, Recipient};
 
 pub use batch::{Batch, BatchIter};
+pub(crate) use each::let_go;
 
 use crate::codec::{Codec, Undecodable};
 use crate::multipart::Multipart;

@@ -9,6 +9,7 @@ use std::collections::{HashMap, VecDeque};
 
 use bytes::Bytes;
 
+use super::port::Sent;
 use crate::multipart::Multipart;
 use crate::options::{Overflow, QueueLimits};
 
@@ -18,6 +19,12 @@ pub(crate) struct Item<T> {
     pub(crate) frames: Multipart,
     pub(crate) ticket: T,
     bytes: usize,
+}
+
+/// A place in the queue: its number, and the message unless it was withdrawn.
+struct Slot<T> {
+    number: u64,
+    item: Option<Item<T>>,
 }
 
 /// How a message's time in the queue ended.
@@ -41,11 +48,15 @@ pub(crate) struct Place(u64);
 ///
 /// `ready` holds messages in order, withdrawn ones as holes. For sockets that
 /// refuse per peer, a refused message and those behind it for the same peer
-/// move to that peer's lane, so that they block nobody else.
+/// move to that peer's lane, so that they block nobody else. Numbers tell who
+/// is older, wherever a message waits.
 pub(crate) struct Queue<T> {
-    ready: VecDeque<Option<Item<T>>>,
-    head: u64,
-    lanes: HashMap<Bytes, VecDeque<Item<T>>>,
+    ready: VecDeque<Slot<T>>,
+    lanes: HashMap<Bytes, VecDeque<(u64, Item<T>)>>,
+    next: u64,
+    /// Messages from this number on have not been held against the bounds yet.
+    judged: u64,
+    holes: usize,
     messages: usize,
     bytes: usize,
     limits: QueueLimits,
@@ -56,8 +67,10 @@ impl<T> Queue<T> {
     pub(crate) fn new(limits: QueueLimits) -> Self {
         Self {
             ready: VecDeque::new(),
-            head: FIRST_PLACE,
             lanes: HashMap::new(),
+            next: 0,
+            judged: 0,
+            holes: 0,
             messages: 0,
             bytes: 0,
             limits,
@@ -88,67 +101,72 @@ impl<T> Queue<T> {
     /// Adds a message at the end; [`enforce`](Self::enforce) decides whether it may stay.
     pub(crate) fn push(&mut self, frames: Multipart, ticket: T) -> Place {
         let bytes = frames.byte_len();
+        let number = self.next;
+        self.next += 1;
         self.messages += 1;
         self.bytes += bytes;
-        self.ready.push_back(Some(Item { frames, ticket, bytes }));
-        Place(self.head + self.ready.len() as u64 - 1)
+        self.ready.push_back(Slot { number, item: Some(Item { frames, ticket, bytes }) });
+        Place(number)
     }
 
     /// Takes a message back that has not left yet.
     pub(crate) fn withdraw(&mut self, place: Place) -> Option<Item<T>> {
-        let index = usize::try_from(place.0.checked_sub(self.head)?).ok()?;
-        let item = self.ready.get_mut(index)?.take()?;
+        let index = self.ready.binary_search_by_key(&place.0, |slot| slot.number).ok()?;
+        let item = self.ready.get_mut(index)?.item.take()?;
         self.forget(&item);
-        self.skip_holes();
+        self.holes += 1;
+        // Holes behind a message that waits for ever must not pile up.
+        if self.holes > self.messages + HOLES_KEPT {
+            self.ready.retain(|slot| slot.item.is_some());
+            self.holes = 0;
+        }
         Some(item)
     }
 
     /// The oldest message that is ready.
     pub(crate) fn front(&mut self) -> Option<&mut Item<T>> {
         self.skip_holes();
-        self.ready.front_mut().and_then(Option::as_mut)
+        self.ready.front_mut().and_then(|slot| slot.item.as_mut())
     }
 
     /// libzmq has taken the oldest message.
     pub(crate) fn accepted(&mut self) {
-        if let Some(item) = self.pop() {
+        if let Some(item) = self.pop_ready() {
             self.done.push((item.ticket, Outcome::Accepted(item.bytes)));
         }
     }
 
     /// The oldest message has no way to its peer.
     pub(crate) fn unroutable(&mut self) {
-        if let Some(item) = self.pop() {
+        if let Some(item) = self.pop_ready() {
             self.done.push((item.ticket, Outcome::Unroutable(item.frames)));
         }
     }
 
-    fn pop(&mut self) -> Option<Item<T>> {
+    fn pop_ready(&mut self) -> Option<Item<T>> {
         self.skip_holes();
-        let item = self.ready.pop_front().flatten()?;
-        self.head += 1;
+        let item = self.ready.pop_front()?.item?;
         self.forget(&item);
         Some(item)
     }
 
-    fn forget(&mut self, item: &Item<T>) {
+    const fn forget(&mut self, item: &Item<T>) {
         self.messages -= 1;
         self.bytes -= item.bytes;
     }
 
     fn skip_holes(&mut self) {
-        while matches!(self.ready.front(), Some(None)) {
+        while self.ready.front().is_some_and(|slot| slot.item.is_none()) {
             self.ready.pop_front();
-            self.head += 1;
+            self.holes -= 1;
         }
     }
 
     /// Moves the oldest message to its peer's lane.
     pub(crate) fn block_lane(&mut self) {
         self.skip_holes();
-        if let Some(Some(item)) = self.ready.pop_front() {
-            self.head += 1;
-            self.lanes.entry(lane_of(&item.frames)).or_default().push_back(item);
+        if let Some(Slot { number, item: Some(item) }) = self.ready.pop_front() {
+            self.lanes.entry(lane_of(&item.frames)).or_default().push_back((number, item));
         }
     }
 
@@ -158,7 +176,7 @@ impl<T> Queue<T> {
             return false;
         }
         match self.ready.front() {
-            Some(Some(item)) => self.lanes.contains_key(&lane_of(&item.frames)),
+            Some(Slot { item: Some(item), .. }) => self.lanes.contains_key(&lane_of(&item.frames)),
             _ => false,
         }
     }
@@ -172,27 +190,23 @@ impl<T> Queue<T> {
         !self.lanes.is_empty()
     }
 
-    /// Offers a blocked peer's messages in order, until `send` refuses one or none is left.
+    /// Offers a blocked peer's messages in order, until `send` refuses one, the
+    /// budget is spent or none is left.
     pub(crate) fn try_lane<E>(
         &mut self,
         lane: &Bytes,
-        mut send: impl FnMut(&mut Multipart) -> Result<super::port::Sent, E>,
+        budget: &mut usize,
+        mut send: impl FnMut(&mut Multipart) -> Result<Sent, E>,
     ) -> Result<(), E> {
-        use super::port::Sent;
-        while let Some(items) = self.lanes.get_mut(lane) {
-            let Some(item) = items.front_mut() else {
-                self.lanes.remove(lane);
-                break;
-            };
+        while *budget > 0
+            && let Some((_, item)) = self.lanes.get_mut(lane).and_then(VecDeque::front_mut)
+        {
             let outcome = send(&mut item.frames)?;
             if outcome == Sent::Refused {
                 break;
             }
-            let Some(item) = items.pop_front() else { break };
-            if items.is_empty() {
-                self.lanes.remove(lane);
-            }
-            self.forget(&item);
+            *budget -= 1;
+            let Some(item) = self.pop_lane(lane) else { break };
             let outcome = match outcome {
                 Sent::Accepted => Outcome::Accepted(item.bytes),
                 Sent::Unroutable | Sent::Refused => Outcome::Unroutable(item.frames),
@@ -202,87 +216,130 @@ impl<T> Queue<T> {
         Ok(())
     }
 
-    /// Applies the bounds and the policy. `waits` tells whether somebody awaits a ticket.
-    pub(crate) fn enforce(&mut self, waits: impl Fn(&T) -> bool) {
-        match self.limits.overflow {
-            Overflow::DropOldest => {
-                while self.over(0) {
-                    let Some(item) = self.pop().or_else(|| self.pop_lane()) else { break };
-                    self.done.push((item.ticket, Outcome::Dropped(item.frames)));
-                }
-            }
-            Overflow::Reject | Overflow::DropNewest => {
-                let reject = self.limits.overflow == Overflow::Reject;
-                let mut refused = Vec::new();
-                while self.over(0) {
-                    let Some(item) = self.pop_newest() else { break };
-                    refused.push(item);
-                }
-                // In the order in which they came.
-                for item in refused.into_iter().rev() {
-                    let outcome = if reject {
-                        Outcome::Rejected(item.frames)
-                    } else {
-                        Outcome::Dropped(item.frames)
-                    };
-                    self.done.push((item.ticket, outcome));
-                }
-            }
-            Overflow::Wait => self.enforce_wait(waits),
-        }
-    }
-
-    /// Beyond the bound may stay who is awaited, up to `waiting` of them.
-    fn enforce_wait(&mut self, waits: impl Fn(&T) -> bool) {
-        if !self.over(0) {
-            return;
-        }
-        let mut index = self.ready.len();
-        while index > 0 && self.over(0) {
-            index -= 1;
-            let Some(Some(item)) = self.ready.get(index) else { continue };
-            let may_stay = waits(&item.ticket) && !self.over(self.limits.waiting);
-            if may_stay {
-                // Those before it have waited longer and are fewer than `waiting`
-                // beyond the bound; only the unawaited among them must go.
-                continue;
-            }
-            let Some(item) = self.ready.get_mut(index).and_then(Option::take) else { continue };
-            self.forget(&item);
-            self.done.push((item.ticket, Outcome::Rejected(item.frames)));
-        }
-        while matches!(self.ready.back(), Some(None)) {
-            self.ready.pop_back();
-        }
-        self.skip_holes();
-    }
-
-    const fn over(&self, grace: usize) -> bool {
-        self.messages > self.limits.messages.saturating_add(grace)
-            || (grace == 0 && self.bytes > self.limits.bytes)
-            || (grace > 0 && self.bytes > self.limits.bytes.saturating_mul(2))
-    }
-
-    fn pop_newest(&mut self) -> Option<Item<T>> {
-        while let Some(slot) = self.ready.pop_back() {
-            if let Some(item) = slot {
-                self.forget(&item);
-                return Some(item);
-            }
-        }
-        self.pop_lane()
-    }
-
-    fn pop_lane(&mut self) -> Option<Item<T>> {
-        let lane = self.lanes.keys().next().cloned()?;
-        let items = self.lanes.get_mut(&lane)?;
+    fn pop_lane(&mut self, lane: &Bytes) -> Option<Item<T>> {
+        let items = self.lanes.get_mut(lane)?;
         let item = items.pop_front();
         if items.is_empty() {
-            self.lanes.remove(&lane);
+            self.lanes.remove(lane);
         }
-        let item = item?;
+        let (_, item) = item?;
         self.forget(&item);
         Some(item)
+    }
+
+    /// Applies the bounds and the policy to what has come since the last time.
+    /// `waits` tells whether somebody awaits a ticket.
+    pub(crate) fn enforce(&mut self, waits: impl Fn(&T) -> bool) {
+        if self.is_over(self.messages, self.bytes, 0) {
+            match self.limits.overflow {
+                Overflow::DropOldest => self.drop_oldest(),
+                Overflow::Reject => self.refuse_newest(Outcome::Rejected, |_| false),
+                Overflow::DropNewest => self.refuse_newest(Outcome::Dropped, |_| false),
+                Overflow::Wait => self.refuse_newest(Outcome::Rejected, waits),
+            }
+        }
+        self.judged = self.next;
+    }
+
+    fn drop_oldest(&mut self) {
+        while self.is_over(self.messages, self.bytes, 0) {
+            self.skip_holes();
+            let ready = self.ready.front().map(|slot| slot.number);
+            let lane = self
+                .lanes
+                .iter()
+                .filter_map(|(lane, items)| Some((items.front()?.0, lane)))
+                .min()
+                .filter(|(number, _)| ready.is_none_or(|ready| *number < ready))
+                .map(|(_, lane)| lane.clone());
+            let item = match lane {
+                Some(lane) => self.pop_lane(&lane),
+                None => self.pop_ready(),
+            };
+            let Some(item) = item else { break };
+            self.done.push((item.ticket, Outcome::Dropped(item.frames)));
+        }
+    }
+
+    /// Refuses those of the new messages that are beyond the bounds.
+    ///
+    /// A message is held against what is older than itself: one that waits
+    /// beyond the bound pushes nobody out who was within it. Who may stay once
+    /// stays, so that each message is looked at once.
+    fn refuse_newest(
+        &mut self,
+        outcome: impl Fn(Multipart) -> Outcome,
+        waits: impl Fn(&T) -> bool,
+    ) {
+        // Newest first: the number, the lane if it is in one.
+        let mut new: Vec<(u64, Option<Bytes>)> = self
+            .ready
+            .iter()
+            .rev()
+            .take_while(|slot| slot.number >= self.judged)
+            .filter(|slot| slot.item.is_some())
+            .map(|slot| (slot.number, None))
+            .collect();
+        for (lane, items) in &self.lanes {
+            let recent = items.iter().rev().take_while(|(number, _)| *number >= self.judged);
+            new.extend(recent.map(|(number, _)| (*number, Some(lane.clone()))));
+        }
+        new.sort_unstable_by_key(|(number, _)| std::cmp::Reverse(*number));
+        // How many messages and bytes there are up to and including this one.
+        let (mut messages, mut bytes) = (self.messages, self.bytes);
+        let mut refused = Vec::new();
+        for (number, lane) in new {
+            if !self.is_over(messages, bytes, 0) {
+                break;
+            }
+            let Some(item) = self.find(number, lane.as_ref()) else { continue };
+            let size = item.bytes;
+            let may_stay =
+                waits(&item.ticket) && !self.is_over(messages, bytes, self.limits.waiting);
+            if !may_stay && let Some(item) = self.remove(number, lane.as_ref()) {
+                refused.push(item);
+            }
+            messages -= 1;
+            bytes -= size;
+        }
+        // In the order in which they came.
+        for item in refused.into_iter().rev() {
+            self.done.push((item.ticket, outcome(item.frames)));
+        }
+    }
+
+    fn find(&self, number: u64, lane: Option<&Bytes>) -> Option<&Item<T>> {
+        match lane {
+            None => {
+                let at = self.ready.binary_search_by_key(&number, |slot| slot.number).ok()?;
+                self.ready.get(at)?.item.as_ref()
+            }
+            Some(lane) => {
+                let items = self.lanes.get(lane)?;
+                let at = items.binary_search_by_key(&number, |(number, _)| *number).ok()?;
+                items.get(at).map(|(_, item)| item)
+            }
+        }
+    }
+
+    fn remove(&mut self, number: u64, lane: Option<&Bytes>) -> Option<Item<T>> {
+        let Some(lane) = lane else { return self.withdraw(Place(number)) };
+        let items = self.lanes.get_mut(lane)?;
+        let at = items.binary_search_by_key(&number, |(number, _)| *number).ok()?;
+        let (_, item) = items.remove(at)?;
+        if items.is_empty() {
+            self.lanes.remove(lane);
+        }
+        self.forget(&item);
+        Some(item)
+    }
+
+    /// Whether so many messages and bytes are beyond the bounds; with
+    /// `waiting`, beyond those for awaited sends.
+    const fn is_over(&self, messages: usize, bytes: usize, waiting: usize) -> bool {
+        let room = if waiting == 0 { 1 } else { 2 };
+        messages > self.limits.messages.saturating_add(waiting)
+            || bytes > self.limits.bytes.saturating_mul(room)
     }
 
     /// What has ended since the last call, in order.
@@ -298,28 +355,31 @@ impl<T> Queue<T> {
         }
     }
 
-    /// Empties the queue: the messages that nothing will send any more.
+    /// Empties the queue: the messages that nothing will send any more, oldest first.
     pub(crate) fn drain(&mut self) -> Vec<Item<T>> {
-        let mut rest: Vec<_> = self.ready.drain(..).flatten().collect();
-        rest.extend(self.lanes.drain().flat_map(|(_, items)| items));
+        self.forget_lanes();
         self.messages = 0;
         self.bytes = 0;
-        rest
+        self.holes = 0;
+        self.ready.drain(..).filter_map(|slot| slot.item).collect()
     }
 
-    /// What has waited for a peer goes back to the front: the socket is a new one.
+    /// What has waited for a peer goes back among the others: the socket is a new one.
     pub(crate) fn forget_lanes(&mut self) {
-        for (_, items) in std::mem::take(&mut self.lanes) {
-            for item in items.into_iter().rev() {
-                self.ready.push_front(Some(item));
-                self.head -= 1;
-            }
+        if self.lanes.is_empty() {
+            return;
         }
+        let waited = std::mem::take(&mut self.lanes).into_values().flatten();
+        let mut all: Vec<_> = self.ready.drain(..).collect();
+        all.extend(waited.map(|(number, item)| Slot { number, item: Some(item) }));
+        all.sort_unstable_by_key(|slot| slot.number);
+        self.ready = all.into();
     }
 }
 
-/// Places are counted from here, so that messages can be put back in front.
-const FIRST_PLACE: u64 = 1 << 62;
+/// How many withdrawn places are kept beside as many messages before they are
+/// cleared away in one go.
+const HOLES_KEPT: usize = 64;
 
 /// The peer's routing id: the first frame.
 fn lane_of(frames: &Multipart) -> Bytes {

@@ -75,8 +75,9 @@ endpoint_command! {
     Disconnect -> ()
 }
 
-/// Ends a socket: nothing new is taken, what is queued is handed to libzmq,
-/// the rest is given back, and the socket is closed with its linger.
+/// Ends a socket: nothing new is taken, queued messages and answers are handed
+/// to libzmq, requests and the rest are given back, and the socket is closed
+/// with its linger.
 ///
 /// The result is the socket's report. Closing again gives the same report.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -55,7 +55,8 @@ pub enum EventKind {
     },
     /// The socket is closed for good.
     Closed,
-    /// A message could not be decoded. It is counted, and was delivered nowhere else.
+    /// A message could not be decoded. It is counted, and no receiver gets it;
+    /// of a reply, the caller is told too.
     Undecodable {
         /// The frames, as received.
         frames: Multipart,

@@ -46,7 +46,8 @@ impl<K: Pattern> Message for Open<K> {
 ///    holds, for as long as the sockets' linger and the deadline allow.
 ///
 /// It ends by its deadline, always. It may be sent any number of times, at
-/// once or later: all get the same report. Other arbiters must still run, so
+/// once or later: all get the same report, but for one whose own deadline
+/// comes first, which gets what is known by then. Other arbiters must still run, so
 /// send it before `System::stop`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shutdown {
@@ -244,7 +245,8 @@ pub struct SocketReport {
     /// Messages and requests given back to their senders at the end, with
     /// [`Closed`](crate::ErrorKind::Closed).
     pub returned: u64,
-    /// Messages that were refused or dropped while nobody awaited them, in the socket's life.
+    /// Messages that were refused, dropped or unroutable while nobody awaited
+    /// them, in the socket's life.
     pub dropped: u64,
     /// Messages that nobody awaited and that were still in the queue at the deadline: lost.
     pub still_queued: u64,
@@ -269,11 +271,15 @@ pub struct ShutdownReport {
 }
 
 impl ShutdownReport {
-    /// Whether every message was handed to libzmq and every request answered or given back.
+    /// Whether nothing was left behind: the context ended in time, every socket
+    /// said so itself, no message that nobody awaits was still queued, and no
+    /// received request was left without an answer.
     #[must_use]
     pub fn is_clean(&self) -> bool {
         self.terminated
-            && self.sockets.iter().all(|socket| socket.confirmed && socket.still_queued == 0)
+            && self.sockets.iter().all(|socket| {
+                socket.confirmed && socket.still_queued == 0 && socket.unanswered == 0
+            })
     }
 }
 

@@ -15,7 +15,7 @@
 pub enum Overflow {
     /// Whoever awaits the send waits for room, up to [`QueueLimits::waiting`]
     /// at a time; a message that nobody awaits (`do_send`) is rejected and
-    /// counted.
+    /// counted. A reply counts as awaited, by its peer.
     #[default]
     Wait,
     /// The newest message is refused with [`ErrorKind::Full`](crate::ErrorKind::Full) and given back.

@@ -80,7 +80,7 @@ impl FactoryBuilder {
     ///
     /// # Panics
     /// Outside an actix `System` or a tokio `LocalSet`, as every `Actor::start`.
-    #[must_use = "the factory stops with its last address"]
+    #[must_use = "without its address nothing can be opened"]
     pub fn start(self) -> Addr<Factory> {
         Factory::new(self.options, self.linger, self.signals).start()
     }

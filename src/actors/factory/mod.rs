@@ -145,9 +145,12 @@ impl Factory {
         let of_actor = Arc::clone(&shared);
         let address = match placement {
             None => Socket::build(blueprint, origin, of_actor, opener).start(),
-            Some(arbiter) => Socket::start_in_arbiter(&arbiter, move |_| {
-                Socket::build(blueprint, origin, of_actor, opener)
-            }),
+            Some(arbiter) => {
+                let unborn = Unborn { shared: of_actor, born: false };
+                Socket::start_in_arbiter(&arbiter, move |_| {
+                    Socket::build(blueprint, origin, unborn.born(), opener)
+                })
+            }
         };
         self.registry.add(shared, Box::new(address.clone()));
         Ok((address, opened))
@@ -236,6 +239,28 @@ type Opened<K> = (Addr<Socket<K>>, oneshot::Receiver<Result<()>>);
 
 /// Longer than any program runs, and short enough to be added to any clock.
 const FOREVER: Duration = Duration::from_secs(60 * 60 * 24 * 365);
+
+/// A socket that is not made yet. An arbiter that has stopped drops it, and it
+/// counts as closed.
+struct Unborn {
+    shared: Arc<Shared>,
+    born: bool,
+}
+
+impl Unborn {
+    fn born(mut self) -> Arc<Shared> {
+        self.born = true;
+        Arc::clone(&self.shared)
+    }
+}
+
+impl Drop for Unborn {
+    fn drop(&mut self) {
+        if !self.born {
+            self.shared.closed(self.shared.report_now(0, true));
+        }
+    }
+}
 
 /// An arbiter of the factory's, stopped when its last socket is gone.
 pub(crate) struct NamedArbiter(Arbiter);

@@ -30,7 +30,8 @@ impl Plan {
         let reserve = linger.min(total / 4);
         let flush_until = deadline.checked_sub(reserve).unwrap_or(began);
         let answer_until = deadline.checked_sub(reserve / 2).unwrap_or(began);
-        let orders: Vec<_> = sockets.iter().map(|socket| socket.order_close(flush_until)).collect();
+        let orders: Vec<_> =
+            sockets.iter().map(|socket| socket.order_close(flush_until, Some(deadline))).collect();
         let all_closed = timeout_at(answer_until.into(), join_all(orders)).await.is_ok();
         let terminated = match context {
             None => all_closed,
