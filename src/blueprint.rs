@@ -1,7 +1,7 @@
 //! What it takes to build a socket, and to build it again.
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix::Recipient;
 use actix_rt::ArbiterHandle;
@@ -43,6 +43,8 @@ pub struct Blueprint<K: Pattern> {
 pub(crate) struct Plan {
     pub(crate) given: Endpoint,
     pub(crate) resolved: Option<Endpoint>,
+    /// When libzmq was told to connect.
+    pub(crate) connected: Option<Instant>,
     pub(crate) bind: bool,
 }
 
@@ -81,7 +83,7 @@ impl<K: Pattern> Blueprint<K> {
             Ok(endpoint)
         });
         match checked {
-            Ok(given) => self.endpoints.push(Plan { given, resolved: None, bind }),
+            Ok(given) => self.endpoints.push(Plan { given, resolved: None, connected: None, bind }),
             Err(error) => self = self.wrong(error.into()),
         }
         self
@@ -297,6 +299,10 @@ impl<K: Pattern + Queues> Blueprint<K> {
 
     /// Sends only to peers that are connected, so that messages wait in our
     /// queue, where they can be withdrawn, and not in libzmq's.
+    ///
+    /// On a REQUEST socket that connects, think twice: with this option libzmq
+    /// forgets, when a connection ends, replies that had arrived over it and
+    /// were not read yet. Their requests end by their timeout.
     ///
     /// # Default
     /// Off: libzmq queues for a peer that it is still connecting to.

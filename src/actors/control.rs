@@ -55,7 +55,7 @@ impl<K: Pattern> Handler<Bind> for Socket<K> {
         let given = endpoint?;
         given.check_bind()?;
         let resolved = self.with_socket(|socket| Ok(open::bind(socket, &given)))??;
-        let plan = Plan { given, resolved: Some(resolved.clone()), bind: true };
+        let plan = Plan { given, resolved: Some(resolved.clone()), connected: None, bind: true };
         self.endpoints_mut().push(plan);
         self.publish_endpoints();
         Ok(resolved)
@@ -71,7 +71,8 @@ impl<K: Pattern> Handler<Connect> for Socket<K> {
         let given = endpoint?;
         given.check_connect()?;
         self.with_socket(|socket| Ok(open::connect(socket, &given)))??;
-        self.endpoints_mut().push(Plan { given, resolved: None, bind: false });
+        let connected = Some(Instant::now());
+        self.endpoints_mut().push(Plan { given, resolved: None, connected, bind: false });
         self.publish_endpoints();
         Ok(())
     }

@@ -64,12 +64,12 @@ impl Events {
     }
 
     fn join_factory_watchers(&mut self) {
-        let version = self.shared.watchers.version.load(Ordering::Acquire);
+        let version = self.shared.family.version.load(Ordering::Acquire);
         if version == self.seen {
             return;
         }
         self.seen = version;
-        let list = self.shared.watchers.list.lock().unwrap_or_else(PoisonError::into_inner);
+        let list = self.shared.family.watchers.lock().unwrap_or_else(PoisonError::into_inner);
         let new = list.iter().skip(self.from_factory).cloned();
         self.watchers.extend(new.map(Watcher::new));
         self.from_factory = list.len();

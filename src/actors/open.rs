@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::factory::NamedArbiter;
 use super::pattern::{Inbound, Wiring};
@@ -55,8 +55,9 @@ impl Opening {
         for plan in self.endpoints.iter_mut().filter(|plan| plan.bind) {
             plan.resolved = Some(bind(&socket, plan.resolved.as_ref().unwrap_or(&plan.given))?);
         }
-        for plan in self.endpoints.iter().filter(|plan| !plan.bind) {
+        for plan in self.endpoints.iter_mut().filter(|plan| !plan.bind) {
             connect(&socket, &plan.given)?;
+            plan.connected = Some(Instant::now());
         }
         let fd = socket.fd().map_err(Error::from_errno)?;
         let wakeup = Fd::new(fd).map_err(|error| {
@@ -115,6 +116,14 @@ impl Live {
     pub(crate) fn set_linger(&mut self, linger: Duration) {
         // After a shutdown of the context the option is out of reach, and moot.
         let _ = self.pump.port().set_i32(OptionId::LINGER, millis(linger));
+    }
+
+    /// Connects again to an endpoint of the same process that was gone.
+    pub(crate) fn reconnect(&mut self, endpoint: &Endpoint) -> Result<()> {
+        let socket = self.pump.port();
+        // The dead connection may have been forgotten already.
+        let _ = socket.disconnect(endpoint.as_str());
+        connect(socket, endpoint)
     }
 
     /// Reads what libzmq has received and would lose with the socket.

@@ -1,8 +1,8 @@
 //! What a socket actor and its factory share: counters, gauges, and orders
 //! that do not queue behind data.
 
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::Waker;
 use std::time::Instant;
 
@@ -11,22 +11,45 @@ use futures::channel::oneshot;
 use futures::task::AtomicWaker;
 
 use crate::counters::{Counter, Counters};
+use crate::endpoint::Endpoint;
 use crate::kinds::SocketType;
 use crate::messages::{
     EndpointStatus, SocketEvent, SocketId, SocketReport, SocketState, SocketStatus,
 };
 
-/// Everyone who watches all sockets of a factory.
+/// What the sockets of one factory have in common.
 #[derive(Debug, Default)]
-pub(crate) struct FactoryWatchers {
+pub(crate) struct Family {
+    /// Goes up with every further watcher.
     pub(crate) version: AtomicUsize,
-    pub(crate) list: Mutex<Vec<Recipient<SocketEvent>>>,
+    /// Everyone who watches all sockets of the factory.
+    pub(crate) watchers: Mutex<Vec<Recipient<SocketEvent>>>,
+    members: Mutex<Vec<Weak<Shared>>>,
 }
 
-impl FactoryWatchers {
-    pub(crate) fn add(&self, recipient: Recipient<SocketEvent>) {
-        self.list.lock().unwrap_or_else(PoisonError::into_inner).push(recipient);
+impl Family {
+    pub(crate) fn watch(&self, recipient: Recipient<SocketEvent>) {
+        self.watchers.lock().unwrap_or_else(PoisonError::into_inner).push(recipient);
         self.version.fetch_add(1, Ordering::Release);
+    }
+
+    pub(crate) fn join(&self, member: &Arc<Shared>) {
+        let mut members = self.members.lock().unwrap_or_else(PoisonError::into_inner);
+        members.retain(|member| member.strong_count() > 0);
+        members.push(Arc::downgrade(member));
+    }
+
+    /// Tells everyone that an inproc endpoint is there again which was gone
+    /// since `gone`: libzmq does not reconnect within a process.
+    pub(crate) fn rebound(&self, endpoint: &Endpoint, gone: Instant) {
+        let members = self.members.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for member in members.iter().filter_map(Weak::upgrade) {
+            let mut rebound = member.rebound.lock().unwrap_or_else(PoisonError::into_inner);
+            rebound.push((endpoint.clone(), gone));
+            drop(rebound);
+            member.has_rebound.store(true, Ordering::Release);
+            member.wake();
+        }
     }
 }
 
@@ -46,8 +69,10 @@ pub(crate) struct Shared {
     pub(crate) name: Option<String>,
     pub(crate) socket_type: SocketType,
     pub(crate) counters: Counters,
-    pub(crate) watchers: Arc<FactoryWatchers>,
+    pub(crate) family: Arc<Family>,
     pub(crate) queue_limit: usize,
+    has_rebound: AtomicBool,
+    rebound: Mutex<Vec<(Endpoint, Instant)>>,
     state: AtomicU8,
     queued: AtomicUsize,
     queued_bytes: AtomicUsize,
@@ -64,14 +89,16 @@ impl Shared {
         name: Option<String>,
         socket_type: SocketType,
         queue_limit: usize,
-        watchers: Arc<FactoryWatchers>,
+        family: Arc<Family>,
     ) -> Self {
         Self {
             id,
             name,
             socket_type,
             counters: Counters::default(),
-            watchers,
+            family,
+            has_rebound: AtomicBool::new(false),
+            rebound: Mutex::new(Vec::new()),
             queue_limit,
             state: AtomicU8::new(0),
             queued: AtomicUsize::new(0),
@@ -181,6 +208,14 @@ impl Shared {
     pub(crate) fn close_deadline(&self) -> Option<Instant> {
         let order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
         order.as_ref().map(|order| order.deadline)
+    }
+
+    /// The inproc endpoints that are there again, and since when they were gone.
+    pub(crate) fn take_rebound(&self) -> Vec<(Endpoint, Instant)> {
+        if !self.has_rebound.swap(false, Ordering::AcqRel) {
+            return Vec::new();
+        }
+        std::mem::take(&mut *self.rebound.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// By when libzmq is to be done with the socket.

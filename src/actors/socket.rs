@@ -17,7 +17,7 @@ use super::shared::Shared;
 use crate::blueprint::{Blueprint, Plan};
 use crate::codec::Encode;
 use crate::counters::Counter;
-use crate::endpoint::IntoEndpoint;
+use crate::endpoint::{IntoEndpoint, Transport};
 use crate::engine::backoff::Backoff;
 use crate::engine::fd::defer;
 use crate::engine::pump::{BUDGET, Inlet, Moved, RETRY, Turn};
@@ -59,8 +59,8 @@ pub struct Socket<K: Pattern> {
     stash: std::collections::VecDeque<Multipart>,
     handled: usize,
     alarm: Option<(Instant, SpawnHandle)>,
-    /// Whether it has been up before, so that the next time is a restart.
-    was_up: bool,
+    /// Since when it has not been up; nothing before it was up for the first time.
+    down_since: Option<Instant>,
     ending: ErrorKind,
 }
 
@@ -110,7 +110,7 @@ impl<K: Pattern> Socket<K> {
             stash: std::collections::VecDeque::new(),
             handled: 0,
             alarm: None,
-            was_up: false,
+            down_since: None,
             ending: ErrorKind::Closed,
         }
     }
@@ -225,10 +225,10 @@ impl<K: Pattern> Socket<K> {
         match self.opening.open(&mut self.inbound) {
             Ok(live) => {
                 self.live = Some(live);
-                if self.was_up {
+                if let Some(gone) = self.down_since.take() {
                     self.around.count(Counter::Restarts);
+                    self.call_back_neighbours(gone);
                 }
-                self.was_up = true;
                 self.around.shared.set_state(SocketState::Up);
                 self.backoff.succeeded(Instant::now());
                 self.publish_endpoints();
@@ -260,6 +260,32 @@ impl<K: Pattern> Socket<K> {
         }
     }
 
+    /// Peers within the process do not reconnect by themselves.
+    fn call_back_neighbours(&self, gone: Instant) {
+        for plan in self.opening.endpoints.iter().filter(|plan| plan.bind) {
+            if plan.given.transport() == Transport::Inproc {
+                self.shared().family.rebound(&plan.given, gone);
+            }
+        }
+    }
+
+    /// Connects again to neighbours that were gone and are back.
+    fn reconnect(&mut self) {
+        for (endpoint, gone) in self.around.shared.take_rebound() {
+            let Some(live) = &mut self.live else { continue };
+            // Connected before, so cut off since; later connections are alive.
+            let cut_off = self.opening.endpoints.iter_mut().filter(|plan| {
+                !plan.bind && plan.given == endpoint && plan.connected.is_some_and(|at| at < gone)
+            });
+            for plan in cut_off {
+                match live.reconnect(&endpoint) {
+                    Ok(()) => plan.connected = Some(Instant::now()),
+                    Err(error) => tracing::warn!(%endpoint, %error, "cannot connect again"),
+                }
+            }
+        }
+    }
+
     fn answer_opener(&mut self, result: Result<()>) {
         if let Some(opener) = self.opener.take() {
             let _ = opener.send(result);
@@ -271,9 +297,12 @@ impl<K: Pattern> Socket<K> {
         tracing::warn!(socket = %self.shared().id, %reason, "socket is down");
         let reason = Arc::new(reason);
         self.around.events.emit(EventKind::Down { reason: Arc::clone(&reason) });
+        let now = Instant::now();
+        if self.live.is_some() {
+            self.down_since = Some(now);
+        }
         self.salvage();
         self.inbound.restarting(&mut self.queue, &mut self.around);
-        let now = Instant::now();
         match self.backoff.failed(now, fastrand::f64()) {
             Some(after) => {
                 self.around.shared.set_state(SocketState::Down);
@@ -319,6 +348,7 @@ impl<K: Pattern> Socket<K> {
         if self.reopen_at.is_some_and(|at| at <= now) && self.state() == SocketState::Down {
             self.open();
         }
+        self.reconnect();
         self.follow_orders(ctx, now);
         self.inbound.take_answers(&mut self.queue, &mut self.around);
         self.inbound.tend(now, &mut self.queue, &mut self.around);

@@ -175,6 +175,7 @@ impl<T> Queue<T> {
         if self.lanes.is_empty() {
             return false;
         }
+        self.skip_holes();
         match self.ready.front() {
             Some(Slot { item: Some(item), .. }) => self.lanes.contains_key(&lane_of(&item.frames)),
             _ => false,
@@ -263,48 +264,38 @@ impl<T> Queue<T> {
 
     /// Refuses those of the new messages that are beyond the bounds.
     ///
-    /// A message is held against what is older than itself: one that waits
-    /// beyond the bound pushes nobody out who was within it. Who may stay once
-    /// stays, so that each message is looked at once.
+    /// A message is held against the older ones that stay: one that waits
+    /// beyond the bound pushes nobody out who was within it, and one that is
+    /// refused takes no room from those behind it. Who may stay once stays, so
+    /// that each message is looked at once.
     fn refuse_newest(
         &mut self,
         outcome: impl Fn(Multipart) -> Outcome,
         waits: impl Fn(&T) -> bool,
     ) {
-        // Newest first: the number, the lane if it is in one.
-        let mut new: Vec<(u64, Option<Bytes>)> = self
-            .ready
-            .iter()
-            .rev()
-            .take_while(|slot| slot.number >= self.judged)
-            .filter(|slot| slot.item.is_some())
-            .map(|slot| (slot.number, None))
+        // The number, the bytes, the lane if it is in one.
+        let recent = self.ready.iter().rev().take_while(|slot| slot.number >= self.judged);
+        let mut new: Vec<(u64, usize, Option<Bytes>)> = recent
+            .filter_map(|slot| Some((slot.number, slot.item.as_ref()?.bytes, None)))
             .collect();
         for (lane, items) in &self.lanes {
             let recent = items.iter().rev().take_while(|(number, _)| *number >= self.judged);
-            new.extend(recent.map(|(number, _)| (*number, Some(lane.clone()))));
+            new.extend(recent.map(|(number, item)| (*number, item.bytes, Some(lane.clone()))));
         }
-        new.sort_unstable_by_key(|(number, _)| std::cmp::Reverse(*number));
-        // How many messages and bytes there are up to and including this one.
-        let (mut messages, mut bytes) = (self.messages, self.bytes);
-        let mut refused = Vec::new();
-        for (number, lane) in new {
-            if !self.is_over(messages, bytes, 0) {
-                break;
+        new.sort_unstable_by_key(|(number, ..)| *number);
+        // How many messages and bytes stay, of those looked at and before.
+        let mut messages = self.messages - new.len();
+        let mut bytes = self.bytes - new.iter().map(|(_, size, _)| size).sum::<usize>();
+        for (number, size, lane) in new {
+            let (with, bytes_with) = (messages + 1, bytes + size);
+            let stays = !self.is_over(with, bytes_with, 0)
+                || (!self.is_over(with, bytes_with, self.limits.waiting)
+                    && self.find(number, lane.as_ref()).is_some_and(|item| waits(&item.ticket)));
+            if stays {
+                (messages, bytes) = (with, bytes_with);
+            } else if let Some(item) = self.remove(number, lane.as_ref()) {
+                self.done.push((item.ticket, outcome(item.frames)));
             }
-            let Some(item) = self.find(number, lane.as_ref()) else { continue };
-            let size = item.bytes;
-            let may_stay =
-                waits(&item.ticket) && !self.is_over(messages, bytes, self.limits.waiting);
-            if !may_stay && let Some(item) = self.remove(number, lane.as_ref()) {
-                refused.push(item);
-            }
-            messages -= 1;
-            bytes -= size;
-        }
-        // In the order in which they came.
-        for item in refused.into_iter().rev() {
-            self.done.push((item.ticket, outcome(item.frames)));
         }
     }
 

@@ -287,8 +287,9 @@ impl fmt::Display for ShutdownReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "{} sockets closed in {:.1?}, context {}",
+            "{} {} closed in {:.1?}, context {}",
             self.sockets.len(),
+            if self.sockets.len() == 1 { "socket" } else { "sockets" },
             self.took,
             if self.terminated { "terminated" } else { "not terminated in time" },
         )?;

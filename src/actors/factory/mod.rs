@@ -22,7 +22,7 @@ use registry::Registry;
 
 use super::open::Origin;
 use super::pattern::Pattern;
-use super::shared::{FactoryWatchers, Shared};
+use super::shared::{Family, Shared};
 use super::socket::Socket;
 use crate::blueprint::Placement;
 use crate::error::{Error, ErrorKind, Result};
@@ -61,7 +61,7 @@ pub struct Factory {
     context: Option<sys::Context>,
     registry: Registry,
     arbiters: HashMap<String, Weak<NamedArbiter>>,
-    watchers: Arc<FactoryWatchers>,
+    family: Arc<Family>,
     ending: Ending,
     /// Who waits for the end, also before it begins.
     waiting: Vec<oneshot::Sender<ShutdownReport>>,
@@ -92,7 +92,7 @@ impl Factory {
             context: None,
             registry: Registry::default(),
             arbiters: HashMap::new(),
-            watchers: Arc::default(),
+            family: Arc::default(),
             ending: Ending::Not,
             waiting: Vec::new(),
         }
@@ -138,8 +138,9 @@ impl Factory {
             blueprint.name.clone(),
             K::TYPE,
             blueprint.queue.messages,
-            Arc::clone(&self.watchers),
+            Arc::clone(&self.family),
         ));
+        self.family.join(&shared);
         let (opener, opened) = oneshot::channel();
         let origin = Origin { context, linger: self.linger, arbiter };
         let of_actor = Arc::clone(&shared);
@@ -324,7 +325,7 @@ impl Handler<Watch> for Factory {
     type Result = ();
 
     fn handle(&mut self, Watch(recipient): Watch, _ctx: &mut Context<Self>) {
-        self.watchers.add(recipient);
+        self.family.watch(recipient);
     }
 }
 
