@@ -515,7 +515,7 @@ impl Model {
                 }
                 policy => {
                     let waits = awaited && policy == Overflow::Wait;
-                    if !self.fits(0) && !(waits && self.fits(self.limits.waiting)) {
+                    if !(self.fits(0) || waits && self.fits(self.limits.waiting)) {
                         self.inside.pop();
                         let dropped = policy == Overflow::DropNewest;
                         self.ended.push((number, if dropped { "dropped" } else { "rejected" }));
