@@ -95,6 +95,11 @@ impl Net {
         }
     }
 
+    /// The peer dies: what it sent and nobody has read is gone, unannounced.
+    pub(crate) fn lose_pipe(&mut self) -> impl Iterator<Item = Multipart> {
+        std::mem::take(&mut self.pipe).into_iter()
+    }
+
     /// The peers take so many messages, so that there is room for as many.
     pub(crate) fn peer_reads(&mut self, messages: usize) {
         self.post(Command::ActivateWrite(None, messages));
