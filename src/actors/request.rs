@@ -254,8 +254,9 @@ impl Requesting {
     ) {
         let Some(open) = self.table.borrow_mut().close(&id) else { return };
         around.count(counter);
-        let mut error = Error::new(ErrorKind::TimedOut)
-            .detail(format!("no reply within {:?}", open.since.elapsed()));
+        let waited = open.deadline.unwrap_or_else(Instant::now) - open.since;
+        let mut error =
+            Error::new(ErrorKind::TimedOut).detail(format!("no reply within {waited:?}"));
         if self.setup.withdraw
             && let Some(item) = open.place.and_then(|place| queue.withdraw(place))
         {

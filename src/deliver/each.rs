@@ -25,6 +25,8 @@ where
     since_confirmation: usize,
     /// Confirmations under way, oldest first, and how many deliveries each vouches for.
     confirmations: VecDeque<(Pin<Box<RecipientRequest<T>>>, usize)>,
+    /// Deliveries that will not be confirmed any more.
+    lost: usize,
 }
 
 impl<D, T> Each<D, T>
@@ -40,12 +42,31 @@ where
             unconfirmed: 0,
             since_confirmation: 0,
             confirmations: VecDeque::new(),
+            lost: 0,
         }
     }
 
     const fn stride(&self) -> usize {
         let stride = self.window / CONFIRMATIONS_PER_WINDOW;
         if stride == 0 { 1 } else { stride }
+    }
+
+    /// Takes the confirmations that have come; the task is woken for the next one.
+    fn settle(&mut self, cx: &mut Context<'_>) {
+        while let Some((request, vouches_for)) = self.confirmations.front_mut() {
+            let Poll::Ready(answer) = request.as_mut().poll(cx) else { break };
+            let deliveries = *vouches_for;
+            self.confirmations.pop_front();
+            self.settled(deliveries, answer.is_ok());
+        }
+    }
+
+    /// Credit comes back either way: a handler may have thrown its answer away.
+    const fn settled(&mut self, deliveries: usize, is_confirmed: bool) {
+        self.unconfirmed = self.unconfirmed.saturating_sub(deliveries);
+        if !is_confirmed {
+            self.lost += deliveries;
+        }
     }
 }
 
@@ -56,21 +77,12 @@ where
 {
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Gone>> {
         if !self.recipient.connected() {
-            return Poll::Ready(Err(Gone { unconfirmed: self.unconfirmed }));
+            // What was handled before the mailbox closed has been answered.
+            self.settle(cx);
+            return Poll::Ready(Err(Gone { unconfirmed: self.unconfirmed + self.lost }));
         }
-        if self.unconfirmed < self.window {
-            return Poll::Ready(Ok(()));
-        }
-        while let Some((request, vouches_for)) = self.confirmations.front_mut() {
-            match request.as_mut().poll(cx) {
-                Poll::Pending => break,
-                // An answer, or the mailbox closed with the message in it;
-                // the check above tells the latter at the next poll.
-                Poll::Ready(_) => {
-                    self.unconfirmed = self.unconfirmed.saturating_sub(*vouches_for);
-                    self.confirmations.pop_front();
-                }
-            }
+        if self.unconfirmed >= self.window {
+            self.settle(cx);
         }
         if self.unconfirmed < self.window { Poll::Ready(Ok(())) } else { Poll::Pending }
     }
@@ -88,10 +100,9 @@ where
         // The first poll is what puts the message into a mailbox that is full;
         // the waker comes later, when there is something to wait for.
         let mut unwatched = Context::from_waker(Waker::noop());
-        if request.as_mut().poll(&mut unwatched).is_pending() {
-            self.confirmations.push_back((request, self.since_confirmation));
-        } else {
-            self.unconfirmed = self.unconfirmed.saturating_sub(self.since_confirmation);
+        match request.as_mut().poll(&mut unwatched) {
+            Poll::Pending => self.confirmations.push_back((request, self.since_confirmation)),
+            Poll::Ready(answer) => self.settled(self.since_confirmation, answer.is_ok()),
         }
         self.since_confirmation = 0;
         Ok(())

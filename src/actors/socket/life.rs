@@ -1,0 +1,179 @@
+//! Opening, failing, opening again, and the end.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::super::pattern::{Inbound, Pattern, Ticket};
+use super::Socket;
+use crate::counters::Counter;
+use crate::endpoint::Transport;
+use crate::error::{Error, ErrorKind, Result};
+use crate::messages::{EventKind, SocketState};
+
+impl<K: Pattern> Socket<K> {
+    /// Opens the socket, for the first time or again.
+    pub(super) fn open(&mut self) {
+        self.reopen_at = None;
+        match self.opening.open(&mut self.inbound) {
+            Ok(live) => {
+                self.live = Some(live);
+                if let Some(gone) = self.down_since.take() {
+                    self.around.count(Counter::Restarts);
+                    self.call_back_neighbours(gone);
+                }
+                self.around.shared.set_state(SocketState::Up);
+                self.backoff.succeeded(Instant::now());
+                self.publish_endpoints();
+                let endpoints = self
+                    .opening
+                    .endpoints
+                    .iter()
+                    .map(|plan| plan.resolved.as_ref().unwrap_or(&plan.given).clone())
+                    .collect();
+                self.around.events.emit(EventKind::Up { endpoints });
+                if let Some(opener) = self.opener.take() {
+                    // Dropping `Open` does not undo it.
+                    let _ = opener.send(Ok(()));
+                }
+            }
+            Err(error) => {
+                if error.kind() == ErrorKind::Closed {
+                    // The context is shut down: nothing will open again.
+                    self.answer_opener(Err(error));
+                    self.close(ErrorKind::Closed);
+                } else if self.opener.is_some() && !(self.retry_first && error.is_retryable()) {
+                    self.answer_opener(Err(error));
+                    self.close(ErrorKind::Closed);
+                } else {
+                    self.answer_opener(Ok(()));
+                    self.fail(error);
+                }
+            }
+        }
+    }
+
+    /// Peers within the process do not reconnect by themselves.
+    pub(super) fn call_back_neighbours(&self, gone: Instant) {
+        for plan in self.opening.endpoints.iter().filter(|plan| plan.bind) {
+            if plan.given.transport() == Transport::Inproc {
+                self.shared().family.rebound(&plan.given, gone);
+            }
+        }
+    }
+
+    /// Connects again to neighbours that were gone and are back.
+    pub(super) fn reconnect(&mut self) {
+        for (endpoint, gone) in self.around.shared.take_rebound() {
+            let Some(live) = &mut self.live else { continue };
+            // Connected before, so cut off since; later connections are alive.
+            let cut_off = self.opening.endpoints.iter_mut().filter(|plan| {
+                !plan.bind && plan.given == endpoint && plan.connected.is_some_and(|at| at < gone)
+            });
+            for plan in cut_off {
+                match live.reconnect(&endpoint) {
+                    Ok(()) => plan.connected = Some(Instant::now()),
+                    Err(error) => tracing::warn!(%endpoint, %error, "cannot connect again"),
+                }
+            }
+        }
+    }
+
+    pub(super) fn answer_opener(&mut self, result: Result<()>) {
+        if let Some(opener) = self.opener.take() {
+            let _ = opener.send(result);
+        }
+    }
+
+    /// The socket failed: plan to open it again, or give up.
+    pub(super) fn fail(&mut self, reason: Error) {
+        tracing::warn!(socket = %self.shared().id, %reason, "socket is down");
+        let reason = Arc::new(reason);
+        self.around.events.emit(EventKind::Down { reason: Arc::clone(&reason) });
+        let now = Instant::now();
+        if self.live.is_some() {
+            self.down_since = Some(now);
+        }
+        self.salvage();
+        self.inbound.restarting(&mut self.queue, &mut self.around);
+        match self.backoff.failed(now, fastrand::f64()) {
+            Some(after) => {
+                self.around.shared.set_state(SocketState::Down);
+                let attempt = self.backoff.attempt();
+                self.around.events.emit(EventKind::Restarting { attempt, after });
+                // A delay beyond what the clock can tell is as good as never.
+                self.reopen_at = now.checked_add(after);
+            }
+            None => {
+                self.around.events.emit(EventKind::GaveUp { reason });
+                self.close(ErrorKind::GaveUp);
+            }
+        }
+    }
+
+    /// Reads what libzmq still holds, and closes the socket.
+    pub(super) fn salvage(&mut self) {
+        let Some(mut live) = self.live.take() else { return };
+        live.rescue(&mut self.stash);
+        drop(live);
+        self.inbound.rescued(&mut self.stash, &mut self.around);
+        self.queue.forget_lanes();
+    }
+
+    /// Opens the socket again on demand.
+    pub(crate) fn restart(&mut self) -> Result<()> {
+        self.check_open()?;
+        if self.state() == SocketState::Up {
+            self.fail(Error::new(ErrorKind::Restarting).detail("restart was asked for"));
+        } else {
+            // Down already: without the rest of the delay.
+            self.reopen_at = Some(Instant::now());
+        }
+        self.check_open()
+    }
+
+    /// The end: nothing is left behind without an answer.
+    pub(super) fn close(&mut self, kind: ErrorKind) {
+        if self.state() == SocketState::Closed {
+            return;
+        }
+        self.ending = kind;
+        self.reopen_at = None;
+        self.inbound.closing(kind, &mut self.queue, &mut self.around);
+        self.settle();
+        self.inbound.closed(&mut self.around);
+        let stashed = std::mem::take(&mut self.stash).len();
+        self.around.shared.count(Counter::Undelivered, stashed as u64);
+        let mut still_queued = 0;
+        for item in self.queue.drain() {
+            let error = Error::new(kind);
+            let told = match item.ticket {
+                Ticket::Send { slot, topic } => self.slots.take(slot).map(|sender| {
+                    let body = self.inbound.unframed(topic, item.frames);
+                    sender.send(Err(error.with_message(body))).is_ok()
+                }),
+                Ticket::Reply(Some(confirm)) => {
+                    let body = self.inbound.unframed(0, item.frames);
+                    Some(confirm.send(Err(error.with_message(body))).is_ok())
+                }
+                // Whoever awaited a request was told when the closing began.
+                Ticket::Reply(None) | Ticket::Request(_) => None,
+            };
+            match told {
+                Some(true) => self.around.count(Counter::Returned),
+                Some(false) | None => still_queued += 1,
+            }
+        }
+        if let Some(mut live) = self.live.take() {
+            let until = self.around.shared.linger_until();
+            let left = until.map(|at| at.saturating_duration_since(Instant::now()));
+            live.set_linger(left.unwrap_or(self.opening.linger).min(self.opening.linger));
+        }
+        // With the last handle of a socket the factory's context can be terminated.
+        self.opening.context = None;
+        self.opening.arbiter = None;
+        self.publish_endpoints();
+        self.around.events.emit(EventKind::Closed);
+        self.around.events.finish();
+        self.around.shared.closed(self.around.shared.report_now(still_queued, true));
+    }
+}

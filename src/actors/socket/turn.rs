@@ -1,0 +1,264 @@
+//! One turn: orders, deadlines, I/O, answers, timers.
+
+use std::pin::Pin;
+use std::task::{Context as TaskContext, Poll};
+use std::time::Instant;
+
+use actix::{AsyncContext, Context, fut};
+
+use super::super::pattern::{Inbound, Pattern, Surroundings, Ticket};
+use super::Socket;
+use crate::counters::Counter;
+use crate::engine::fd::defer;
+use crate::engine::pump::{BUDGET, Inlet, Moved, RETRY, Turn};
+use crate::engine::queue::{Outcome, Queue};
+use crate::error::{Error, ErrorKind, Result};
+use crate::messages::SocketState;
+use crate::multipart::Multipart;
+
+impl<K: Pattern> Socket<K> {
+    /// One turn: orders, deadlines, I/O, answers, timers.
+    pub(super) fn turn(&mut self, ctx: &mut Context<Self>, cx: &mut TaskContext<'_>) -> Poll<()> {
+        self.handled = 0;
+        self.around.shared.register(cx.waker());
+        self.inbound.register(cx);
+        let now = Instant::now();
+        if self.reopen_at.is_some_and(|at| at <= now) && self.state() == SocketState::Down {
+            self.open();
+        }
+        self.reconnect();
+        self.follow_orders(ctx, now);
+        self.inbound.take_answers(&mut self.queue, &mut self.around);
+        self.inbound.tend(now, &mut self.queue, &mut self.around);
+        let mut failure = None;
+        if self.live.is_some() {
+            match self.deliver_stash(cx) {
+                Ok(()) => failure = self.pump(cx),
+                Err(error) => failure = Some(error),
+            }
+        }
+        self.settle();
+        if let Some(error) = failure {
+            self.failed(error);
+        }
+        if self.state() == SocketState::Closing && self.is_flushed(now) {
+            self.close(self.ending);
+        }
+        self.around.report_losses();
+        self.around.events.poll(cx);
+        self.around.shared.set_gauges(
+            self.queue.len(),
+            self.queue.bytes(),
+            self.inbound.in_flight(),
+        );
+        if self.state() == SocketState::Closed {
+            return Poll::Ready(());
+        }
+        self.set_alarm(ctx);
+        Poll::Pending
+    }
+
+    /// An order to close, or nobody left who could ever use the socket.
+    fn follow_orders(&mut self, ctx: &Context<Self>, now: Instant) {
+        if matches!(self.state(), SocketState::Closing | SocketState::Closed) {
+            return;
+        }
+        if self.around.shared.close_deadline().is_none() {
+            if ctx.connected() {
+                return;
+            }
+            let deadline = now.checked_add(self.opening.linger).unwrap_or(now);
+            drop(self.around.shared.order_close(deadline, None));
+        }
+        let was_up = self.live.is_some();
+        self.around.shared.set_state(SocketState::Closing);
+        self.answer_opener(Err(Error::new(ErrorKind::Closed)));
+        self.reopen_at = None;
+        self.inbound.closing(ErrorKind::Closed, &mut self.queue, &mut self.around);
+        if let Some(live) = &mut self.live {
+            live.pump.stop_receiving();
+        }
+        if !was_up {
+            self.close(ErrorKind::Closed);
+        }
+    }
+
+    fn is_flushed(&self, now: Instant) -> bool {
+        let due = self.around.shared.close_deadline().is_none_or(|deadline| deadline <= now);
+        due || self.live.is_none() || (self.queue.is_empty() && !self.inbound.is_busy())
+    }
+
+    /// Messages rescued from the previous socket go first, a turn's worth at a time.
+    fn deliver_stash(&mut self, cx: &mut TaskContext<'_>) -> Result<()> {
+        for _ in 0..BUDGET {
+            if self.stash.is_empty() || self.inbound.poll_ready(cx, &mut self.around).is_pending() {
+                break;
+            }
+            let Some(message) = self.stash.pop_front() else { break };
+            if !self.inbound.accept(message, &mut self.around) {
+                return Err(self.take_failure());
+            }
+        }
+        self.inbound.flush();
+        if !self.stash.is_empty() && self.inbound.poll_ready(cx, &mut self.around).is_ready() {
+            defer(cx);
+        }
+        Ok(())
+    }
+
+    pub(super) fn take_failure(&mut self) -> Error {
+        self.around.failure.take().unwrap_or_else(|| Error::new(ErrorKind::Panicked))
+    }
+
+    fn pump(&mut self, cx: &mut TaskContext<'_>) -> Option<Error> {
+        let live = self.live.as_mut()?;
+        let mut moved = Moved::default();
+        let mut inlet = Guarded {
+            inbound: &mut self.inbound,
+            around: &mut self.around,
+            behind_stash: !self.stash.is_empty(),
+        };
+        let turn = live.pump.turn(cx, &mut inlet, &mut self.queue, &mut moved);
+        self.around.shared.count(Counter::Received, moved.received);
+        self.around.shared.count(Counter::ReceivedBytes, moved.received_bytes);
+        match turn {
+            Turn::Parked | Turn::Yielded => None,
+            Turn::Interrupted => Some(self.take_failure()),
+            Turn::Failed(errno) => Some(Error::from_errno(errno)),
+        }
+    }
+
+    /// The pump stopped: whether that is the end depends on why.
+    fn failed(&mut self, error: Error) {
+        match (self.state(), error.kind()) {
+            (SocketState::Closing | SocketState::Closed, _) | (_, ErrorKind::Closed) => {
+                self.close(ErrorKind::Closed);
+            }
+            _ => self.fail(error),
+        }
+    }
+
+    /// Applies the bounds, and tells everyone what became of their messages.
+    pub(super) fn settle(&mut self) {
+        let Self { queue, slots, inbound, live, .. } = self;
+        // What libzmq was not offered yet is not held against the bounds.
+        if live.as_ref().is_none_or(|live| live.pump.offered) {
+            queue.enforce(|ticket| match ticket {
+                Ticket::Send { slot, .. } => slots.is_waiting(*slot),
+                other => inbound.is_awaited(other),
+            });
+        }
+        let mut done = self.queue.take_done();
+        let (mut sent, mut bytes) = (0, 0);
+        for (ticket, outcome) in done.drain(..) {
+            if let Outcome::Accepted(size) = outcome {
+                sent += 1;
+                bytes += size as u64;
+            }
+            match ticket {
+                Ticket::Send { slot, topic } => self.settle_send(slot, topic, outcome),
+                other => self.inbound.done(other, outcome, &mut self.around),
+            }
+        }
+        self.queue.recycle(done);
+        if sent > 0 {
+            self.around.shared.count(Counter::Sent, sent);
+            self.around.shared.count(Counter::SentBytes, bytes);
+        }
+    }
+
+    fn settle_send(&mut self, slot: usize, topic: usize, outcome: Outcome) {
+        let sender = self.slots.take(slot);
+        let (kind, counter, frames) = match outcome {
+            Outcome::Accepted(_) => {
+                if let Some(sender) = sender {
+                    let _ = sender.send(Ok(()));
+                }
+                return;
+            }
+            Outcome::Rejected(frames) => (ErrorKind::Full, Counter::Rejected, frames),
+            Outcome::Dropped(frames) => (ErrorKind::Dropped, Counter::Dropped, frames),
+            Outcome::Unroutable(frames) => (ErrorKind::Unroutable, Counter::Unroutable, frames),
+        };
+        self.around.count(counter);
+        let told = sender.is_some_and(|sender| {
+            let error = Error::new(kind)
+                .with_limit(self.around.shared.queue_limit)
+                .with_message(self.inbound.unframed(topic, frames));
+            sender.send(Err(error)).is_ok()
+        });
+        if !told {
+            self.around.lost(kind);
+        }
+    }
+
+    /// One actor timer for whatever is due first.
+    fn set_alarm(&mut self, ctx: &mut Context<Self>) {
+        let now = Instant::now();
+        let retry = self.live.as_ref().is_some_and(|live| live.pump.retry).then(|| now + RETRY);
+        let close = match self.state() {
+            SocketState::Closing => self.around.shared.close_deadline(),
+            _ => None,
+        };
+        let due = [self.inbound.next_deadline(), self.reopen_at, retry, close];
+        let Some(due) = due.into_iter().flatten().min() else { return };
+        if let Some((at, handle)) = self.alarm {
+            if at <= due {
+                return;
+            }
+            ctx.cancel_future(handle);
+        }
+        let handle = ctx.run_later(due.saturating_duration_since(now), |act, _| {
+            act.alarm = None;
+            // The pump's item may have been polled already in this round.
+            act.around.shared.wake();
+        });
+        self.alarm = Some((due, handle));
+    }
+}
+
+/// The part of a socket type, as the pump sees it.
+struct Guarded<'a, I> {
+    inbound: &'a mut I,
+    around: &'a mut Surroundings,
+    /// Older messages wait for a receiver: nothing overtakes them.
+    behind_stash: bool,
+}
+
+impl<I: Inbound> Inlet<Ticket> for Guarded<'_, I> {
+    fn poll_ready(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
+        if self.behind_stash {
+            return Poll::Pending;
+        }
+        self.inbound.poll_ready(cx, self.around)
+    }
+
+    fn accept(&mut self, message: Multipart) -> bool {
+        self.inbound.accept(message, self.around)
+    }
+
+    fn answer(&mut self, queue: &mut Queue<Ticket>) {
+        // Inline handlers have answered meanwhile: out with it in the same turn.
+        self.inbound.take_answers(queue, self.around);
+    }
+
+    fn flush(&mut self) {
+        self.inbound.flush();
+    }
+}
+
+/// Polls the socket's turn as long as the actor lives.
+pub(super) struct Driver;
+
+impl<K: Pattern> fut::ActorFuture<Socket<K>> for Driver {
+    type Output = ();
+
+    fn poll(
+        self: Pin<&mut Self>,
+        socket: &mut Socket<K>,
+        ctx: &mut Context<Socket<K>>,
+        task: &mut TaskContext<'_>,
+    ) -> Poll<()> {
+        socket.turn(ctx, task)
+    }
+}
