@@ -179,7 +179,7 @@ impl EndpointError {
     }
 }
 
-/// Lets a function take any `impl TryInto<Endpoint>`, an [`Endpoint`] included.
+/// Lets a function take any `impl TryInto<Endpoint>`, an [`Endpoint`](crate::Endpoint) included.
 impl From<Infallible> for EndpointError {
     fn from(never: Infallible) -> Self {
         match never {}
