@@ -11,6 +11,9 @@ use super::super::shared::Shared;
 use crate::messages::ShutdownReport;
 use crate::sys;
 
+/// What libzmq's own threads may need to close what no longer lingers.
+const GRACE: Duration = Duration::from_millis(100);
+
 /// What it takes to shut down.
 pub(super) struct Plan {
     pub(super) sockets: Vec<Arc<Shared>>,
@@ -25,13 +28,19 @@ impl Plan {
     pub(super) async fn run(self) -> ShutdownReport {
         let Self { sockets, context, began, deadline, linger } = self;
         let total = deadline.saturating_duration_since(began);
-        // What is handed over in the last moment still has to leave libzmq, and
-        // an arbiter that does not answer must leave time to say so.
+        // What is handed over in the last moment still has to leave libzmq, an
+        // arbiter that does not answer must leave time to say so, and the end
+        // of the linger must leave libzmq time to terminate.
+        let grace = GRACE.min(total / 8);
         let reserve = linger.min(total / 4);
-        let flush_until = deadline.checked_sub(reserve).unwrap_or(began);
-        let answer_until = deadline.checked_sub(reserve / 2).unwrap_or(began);
-        let orders: Vec<_> =
-            sockets.iter().map(|socket| socket.order_close(flush_until, Some(deadline))).collect();
+        let before = |time: Duration| deadline.checked_sub(time).unwrap_or(began);
+        let linger_until = before(grace);
+        let flush_until = before(grace + reserve);
+        let answer_until = before(grace + reserve / 2);
+        let orders: Vec<_> = sockets
+            .iter()
+            .map(|socket| socket.order_close(flush_until, Some(linger_until)))
+            .collect();
         let all_closed = timeout_at(answer_until.into(), join_all(orders)).await.is_ok();
         let terminated = match context {
             None => all_closed,

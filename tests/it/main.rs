@@ -1,0 +1,16 @@
+//! What the crate promises, each promise a test with real sockets.
+//!
+//! The helpers are in `support`: every test runs under a deadline (`within`)
+//! and ends with a shutdown that must succeed (`finish`).
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod support;
+
+mod pump;
+mod regressions;

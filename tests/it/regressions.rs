@@ -1,0 +1,344 @@
+//! One test for each bug that was met, named after its symptom.
+
+use std::time::Duration;
+
+use actix_zmq::prelude::*;
+use actix_zmq::{IntoReceiver, SocketState};
+
+use crate::support::{
+    bound, collector, count, events, eventually, finish, gated, open, raw, status, within,
+};
+
+#[actix::test]
+async fn deliveries_in_a_mailbox_survive_the_socket_that_made_them() {
+    within(async {
+        let (address, gate, mut arrived) = gated::<Pulled>();
+        let zmq = Factory::builder().start();
+        let receiver = address.recipient::<Pulled>().into_receiver().window(16);
+        let pull = PullSocket::bind("inproc://gated").name("pull").deliver_to(receiver);
+        open(&zmq, pull).await;
+        let push = open(&zmq, PushSocket::connect("inproc://gated")).await;
+        for number in 0..10_u8 {
+            push.send(Push(vec![number])).await.unwrap().unwrap();
+        }
+        eventually("all read", async || count(&zmq, "pull", Counter::Received).await == 10).await;
+        drop(push);
+        finish(zmq).await;
+        gate.open();
+        assert_eq!(arrived.take(10).await.len(), 10);
+    })
+    .await;
+}
+
+#[actix::test]
+async fn a_dropped_factory_still_tells_that_its_sockets_closed() {
+    within(async {
+        let (watcher, mut events) = events();
+        let zmq = Factory::builder().start();
+        zmq.send(Watch(watcher)).await.unwrap();
+        open(&zmq, PushSocket::bind("tcp://127.0.0.1:*")).await;
+        drop(zmq);
+        events.event(|kind| matches!(kind, EventKind::Closed).then_some(())).await;
+    })
+    .await;
+}
+
+#[actix::test]
+async fn replies_for_a_peer_that_reads_none_are_bounded() {
+    within(async {
+        let zmq = Factory::builder().start();
+        let limits = QueueLimits { messages: 10, waiting: 10, ..QueueLimits::default() };
+        let server = ReplySocket::bind("tcp://127.0.0.1:*").name("server").hwm(1).queue(limits);
+        let server = server.on_message(|request: IncomingRequest| {
+            let _ = request.responder.reply(vec![0_u8; 100_000]);
+        });
+        open(&zmq, server).await;
+        let endpoint = bound(&zmq, "server").await;
+        let peer = raw::thread(move || {
+            let socket = raw::socket(zmq::DEALER);
+            socket.set_linger(0).unwrap();
+            socket.set_rcvhwm(1).unwrap();
+            socket.connect(&endpoint).unwrap();
+            for number in 0..2_000_u32 {
+                raw::send(&socket, [&number.to_be_bytes(), b"", b"x"]);
+            }
+            // Kept open, and never read, until the test has seen enough.
+            socket
+        });
+        let read = async || count(&zmq, "server", Counter::Received).await >= 1_500;
+        eventually("most requests read", read).await;
+        let queued = status(&zmq, "server").await.queued;
+        assert!(queued <= 20, "{queued} replies queued");
+        assert!(count(&zmq, "server", Counter::Lost).await > 0);
+        drop(peer.await);
+        // The peer's last requests stay unread, so its replies wait out the flush.
+        let report = zmq.send(Shutdown::within(Duration::from_secs(2))).await.unwrap();
+        assert!(report.terminated, "{report}");
+    })
+    .await;
+}
+
+#[actix::test]
+async fn a_shutdown_that_waits_out_its_flush_still_ends_the_context_in_time() {
+    within(async {
+        let zmq = Factory::builder().start();
+        let push = open(&zmq, PushSocket::connect("tcp://127.0.0.1:9").hwm(1)).await;
+        for _ in 0..10 {
+            push.do_send(Push("never"));
+        }
+        // What libzmq holds lingers to the last moment that the shutdown gives it.
+        let report = zmq.send(Shutdown::within(Duration::from_millis(800))).await.unwrap();
+        assert!(report.terminated, "{report}");
+        assert!(!report.is_clean(), "{report}");
+    })
+    .await;
+}
+
+#[actix::test]
+async fn what_was_flushed_in_the_last_moment_has_the_linger_to_leave() {
+    within(async {
+        // The queue is never empty by the flush deadline, because one socket
+        // has no peer; the other's messages must still get their linger.
+        let zmq = Factory::builder().linger(Duration::from_secs(1)).start();
+        let (pulled, mut told) = collector::<Pulled>();
+        let push = open(&zmq, PushSocket::new()).await;
+        let port = push.send(Bind::new("tcp://127.0.0.1:*")).await.unwrap().unwrap();
+        let other = Factory::builder().start();
+        open(&other, PullSocket::connect(port).deliver_to(pulled.recipient::<Pulled>())).await;
+        push.send(Push("first")).await.unwrap().unwrap();
+        told.next().await;
+        for number in 0..50_usize {
+            push.send(Push(vec![0_u8; 200_000 + number])).await.unwrap().unwrap();
+        }
+        let lonely = open(&zmq, PushSocket::bind("inproc://lonely")).await;
+        let unsent = lonely.send(Push("never"));
+        let report = zmq.send(Shutdown::within(Duration::from_secs(2))).await.unwrap();
+        assert!(report.terminated, "{report}");
+        assert_eq!(unsent.await.unwrap().unwrap_err().kind(), ErrorKind::Closed);
+        told.take(50).await;
+        finish(other).await;
+    })
+    .await;
+}
+
+#[actix::test]
+async fn a_burst_that_libzmq_takes_is_not_refused() {
+    within(async {
+        let zmq = Factory::builder().start();
+        open(&zmq, PullSocket::bind("inproc://burst").hwm(0).on_message(|_: Pulled| {})).await;
+        let push = PushSocket::connect("inproc://burst").hwm(0).overflow(Overflow::Reject, 0);
+        let push = open(&zmq, push).await;
+        let frames: Multipart = (0..20).map(|_| "x").collect();
+        let sends: Vec<_> = (0..1_000).map(|_| push.send(Push(frames.clone()))).collect();
+        for sent in futures::future::join_all(sends).await {
+            sent.unwrap().unwrap();
+        }
+        finish(zmq).await;
+    })
+    .await;
+}
+
+#[actix::test]
+async fn an_exact_topic_does_not_catch_longer_ones() {
+    within(async {
+        let zmq = Factory::builder().start();
+        let publisher = open(&zmq, PubSocket::bind("inproc://exact")).await;
+        let (exact, mut exactly) = collector::<TopicMessage>();
+        let (rest, mut others) = collector::<TopicMessage>();
+        let subscriber = SubSocket::connect("inproc://exact")
+            .topic_to(Topic::exact("news"), exact.recipient::<TopicMessage>())
+            .topic("newsl")
+            .deliver_to(rest.recipient::<TopicMessage>());
+        open(&zmq, subscriber).await;
+        let (one, other) = loop {
+            for topic in ["news", "newsletter", "newspaper"] {
+                publisher.send(Publish::new(topic, "x")).await.unwrap().unwrap();
+            }
+            tokio::task::yield_now().await;
+            if let (Some(one), Some(other)) = (exactly.drain().pop(), others.drain().pop()) {
+                break (one, other);
+            }
+        };
+        assert_eq!(one.topic, "news");
+        assert_eq!(other.topic, "newsletter");
+        finish(zmq).await;
+    })
+    .await;
+}
+
+#[actix::test]
+async fn a_prefix_that_ends_in_the_separator_selects_its_receiver() {
+    within(async {
+        let zmq = Factory::builder().start();
+        let publisher = PubSocket::bind("inproc://txzmq-exact").framing(TopicFraming::tagged());
+        let publisher = open(&zmq, publisher).await;
+        let (receiver, mut told) = collector::<TopicMessage>();
+        let subscriber = SubSocket::connect("inproc://txzmq-exact")
+            .topic_to(b"news\0", receiver.recipient::<TopicMessage>());
+        open(&zmq, subscriber).await;
+        let message = loop {
+            publisher.send(Publish::new("newsletter", "x")).await.unwrap().unwrap();
+            publisher.send(Publish::new("news", "x")).await.unwrap().unwrap();
+            tokio::task::yield_now().await;
+            if let Some(message) = told.drain().pop() {
+                break message;
+            }
+        };
+        assert_eq!(message.topic, "news");
+        finish(zmq).await;
+    })
+    .await;
+}
+
+#[actix::test]
+async fn a_socket_for_a_stopped_arbiter_leaves_no_ghost() {
+    within(async {
+        let zmq = Factory::builder().start();
+        let arbiter = Arbiter::new();
+        let handle = arbiter.handle();
+        arbiter.stop();
+        arbiter.join().unwrap();
+        let opened = zmq.send(Open(PushSocket::bind("tcp://127.0.0.1:*").on(handle)));
+        assert_eq!(opened.await.unwrap().unwrap_err().kind(), ErrorKind::Closed);
+        assert!(zmq.send(Status).await.unwrap().is_empty());
+        let report = finish(zmq).await;
+        assert!(report.sockets.is_empty(), "{report}");
+    })
+    .await;
+}
+
+#[actix::test]
+async fn awaited_sends_push_no_unawaited_one_out_of_the_queue() {
+    within(async {
+        let zmq = Factory::builder().start();
+        let push = PushSocket::bind("inproc://fair").name("push").overflow(Overflow::Wait, 10);
+        let push = open(&zmq, push).await;
+        for number in 0..10_u8 {
+            push.do_send(Push(vec![number]));
+        }
+        eventually("ten wait", async || status(&zmq, "push").await.queued == 10).await;
+        let waiting: Vec<_> = (10..15_u8).map(|number| push.send(Push(vec![number]))).collect();
+        eventually("all wait", async || status(&zmq, "push").await.queued == 15).await;
+        assert_eq!(count(&zmq, "push", Counter::Lost).await, 0);
+        let (pulled, mut told) = collector::<Pulled>();
+        let pull = PullSocket::connect("inproc://fair");
+        open(&zmq, pull.deliver_to(pulled.recipient::<Pulled>())).await;
+        for number in 0..15_u8 {
+            assert_eq!(told.next().await.0[0], &[number]);
+        }
+        for sent in waiting {
+            sent.await.unwrap().unwrap();
+        }
+        finish(zmq).await;
+    })
+    .await;
+}
+
+#[actix::test]
+async fn a_refusal_that_nobody_hears_is_counted() {
+    within(async {
+        let zmq = Factory::builder().start();
+        let push = open(&zmq, PushSocket::bind("inproc://deaf").name("push")).await;
+        push.do_send(Push(Multipart::new()));
+        eventually("counted", async || count(&zmq, "push", Counter::Lost).await == 1).await;
+        finish(zmq).await;
+    })
+    .await;
+}
+
+#[actix::test]
+async fn a_reply_that_has_come_before_a_restart_ends_its_request() {
+    within(async {
+        let zmq = Factory::builder().start();
+        let (server, endpoint) = raw::bound(zmq::ROUTER);
+        let client = open(&zmq, RequestSocket::connect(endpoint).name("client")).await;
+        let asked = client.send(Request::new("question"));
+        let answered = raw::thread(move || {
+            let frames = raw::receive(&server);
+            server.send_multipart(&frames, 0).unwrap();
+            (server, frames)
+        });
+        let (_server, frames) = answered.await;
+        assert_eq!(frames.len(), 4);
+        // Whether the reply or the restart is first is open: either way it ends
+        // once, and if the reply was there it is not lost.
+        client.send(Restart).await.unwrap().unwrap();
+        match asked.await.unwrap() {
+            Ok(reply) => assert_eq!(reply[0], "question"),
+            Err(error) => assert_eq!(error.kind(), ErrorKind::Restarted),
+        }
+        eventually("none is open", async || status(&zmq, "client").await.in_flight == 0).await;
+        finish(zmq).await;
+    })
+    .await;
+}
+
+#[actix::test]
+async fn neighbours_find_a_restarted_inproc_socket_again() {
+    within(async {
+        let zmq = Factory::builder().start();
+        let (pulled, mut told) = collector::<Pulled>();
+        let pull = PullSocket::bind("inproc://back").name("pull");
+        let pull = open(&zmq, pull.deliver_to(pulled.recipient::<Pulled>())).await;
+        let push = open(&zmq, PushSocket::connect("inproc://back")).await;
+        push.send(Push("before")).await.unwrap().unwrap();
+        assert_eq!(told.next().await.0[0], "before");
+        for _ in 0..5 {
+            pull.send(Restart).await.unwrap().unwrap();
+            eventually("up", async || status(&zmq, "pull").await.state == SocketState::Up).await;
+            // Sent until one arrives: what the dead connection held is lost.
+            let arrives = async || {
+                push.do_send(Push("after"));
+                !told.drain().is_empty()
+            };
+            eventually("one arrives", arrives).await;
+        }
+        finish(zmq).await;
+    })
+    .await;
+}
+
+#[actix::test]
+async fn a_full_subscriber_loses_nothing_with_no_drop() {
+    use futures::StreamExt;
+
+    within(async {
+        let zmq = Factory::builder().start();
+        let publisher = PubSocket::bind("tcp://127.0.0.1:*").name("pub").hwm(10).no_drop(true);
+        let publisher = open(&zmq, publisher).await;
+        let (receiver, mut told) = collector::<TopicMessage>();
+        let subscriber = SubSocket::connect(bound(&zmq, "pub").await)
+            .hwm(10)
+            .topic(Topic::all())
+            .deliver_to(receiver.recipient::<TopicMessage>());
+        open(&zmq, subscriber).await;
+        while told.drain().is_empty() {
+            publisher.send(Publish::new("hello", "x")).await.unwrap().unwrap();
+            tokio::task::yield_now().await;
+        }
+        let total = 2_000_u32;
+        let sends = (0..total).map(|number| {
+            let body = vec![0_u8; 10_000];
+            publisher.send(Publish { topic: Frame::from(number.to_be_bytes()), body })
+        });
+        let mut sends = futures::stream::iter(sends).buffered(64);
+        let received = async {
+            let mut expected = 0;
+            while expected < total {
+                let message = told.next().await;
+                if message.topic != "hello" {
+                    assert_eq!(message.topic, &expected.to_be_bytes());
+                    expected += 1;
+                }
+            }
+        };
+        let sent = async {
+            while let Some(sent) = sends.next().await {
+                sent.unwrap().unwrap();
+            }
+        };
+        futures::future::join(sent, received).await;
+        finish(zmq).await;
+    })
+    .await;
+}
