@@ -2,6 +2,8 @@
 
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
+use std::future::poll_fn;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
@@ -10,6 +12,7 @@ use std::time::{Duration, Instant};
 use actix::dev::{MessageResponse, OneshotSender};
 use actix::{Actor, Context as ActorContext, Handler};
 use futures::task::AtomicWaker;
+use tokio::task::unconstrained;
 use uuid::Uuid;
 
 use super::pattern::{Inbound, Pattern, Surroundings, Ticket, Wiring};
@@ -124,7 +127,9 @@ impl<R: Decode + Send> Waiter for Awaits<R> {
     }
 
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.0.poll_closed(cx)
+        // Outside tokio's budget: beyond it every waiter would ask to be asked
+        // again, each time all of them.
+        pin!(unconstrained(poll_fn(|cx| self.0.poll_closed(cx)))).poll(cx)
     }
 }
 
@@ -296,7 +301,6 @@ impl Inbound for Requesting {
 
     fn tend(&mut self, now: Instant, queue: &mut Queue<Ticket>, around: &mut Surroundings) {
         for id in self.cancelled.take() {
-            // The flag also goes up when tokio's budget is spent: ask again.
             let gone = match self.table.borrow_mut().open.get_mut(&id) {
                 Some(Open { waiter: Some(waiter), .. }) => {
                     self.cancelled.is_gone(id, &mut **waiter)

@@ -14,3 +14,4 @@ mod support;
 
 mod pump;
 mod regressions;
+mod reqrep;
