@@ -110,8 +110,10 @@ impl Pattern for Sub {
     }
 
     fn check(setup: &SubSetup) -> Result<()> {
+        // Without a topic, `Subscribe` brings both.
+        let later = setup.topics.is_empty();
         let own = setup.topics.iter().any(|(_, receiver)| receiver.is_some());
-        require_receiver(own || setup.receiver.is_some())
+        require_receiver(later || own || setup.receiver.is_some())
     }
 }
 

@@ -24,7 +24,8 @@ use crate::kinds::SocketType;
 /// Whatever the first opening fails with, with the endpoint;
 /// [`Closed`](crate::ErrorKind::Closed) after a shutdown or when the arbiter
 /// has stopped; [`InvalidOption`](crate::ErrorKind::InvalidOption) for a
-/// receiving socket without a receiver.
+/// receiving socket without a receiver. (A SUB socket without topics may get
+/// both later, with [`Subscribe`](crate::Subscribe).)
 ///
 /// # Cancel safety
 /// Dropping the future does not undo the opening; the factory keeps the socket.

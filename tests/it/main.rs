@@ -12,6 +12,9 @@
 
 mod support;
 
+mod overflow;
+mod pipeline;
+mod pubsub;
 mod pump;
 mod regressions;
 mod reqrep;
