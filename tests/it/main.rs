@@ -18,3 +18,4 @@ mod pubsub;
 mod pump;
 mod regressions;
 mod reqrep;
+mod restart;
