@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use actix::{Context, Handler, ResponseFuture};
+use actix::{Context, Handler, Message, ResponseFuture};
 
 use super::open;
 use super::pattern::Pattern;
@@ -114,11 +114,28 @@ impl<K: Pattern> Handler<Watch> for Socket<K> {
     }
 }
 
+/// The factory shuts down: what comes through the mailbox after this is refused.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LastCall;
+
+impl Message for LastCall {
+    type Result = ();
+}
+
+impl<K: Pattern> Handler<LastCall> for Socket<K> {
+    type Result = ();
+
+    fn handle(&mut self, _: LastCall, _ctx: &mut Context<Self>) {
+        self.last_call();
+    }
+}
+
 impl<K: Pattern> Handler<Close> for Socket<K> {
     type Result = ResponseFuture<Result<SocketReport>>;
 
     fn handle(&mut self, close: Close, ctx: &mut Context<Self>) -> Self::Result {
         self.breathe(ctx);
+        self.last_call();
         let now = Instant::now();
         let deadline = now.checked_add(close.within.unwrap_or_else(|| self.linger()));
         let told = self.shared().order_close(deadline.unwrap_or(now), None);

@@ -57,6 +57,8 @@ pub struct Socket<K: Pattern> {
     /// Messages read from a socket that was then replaced.
     stash: VecDeque<Multipart>,
     handled: usize,
+    /// The mailbox has told that nothing more is to come, as far as it is to be heard.
+    last_call: bool,
     alarm: Option<(Instant, SpawnHandle)>,
     /// Since when it has not been up; nothing before it was up for the first time.
     down_since: Option<Instant>,
@@ -108,6 +110,7 @@ impl<K: Pattern> Socket<K> {
             reopen_at: None,
             stash: VecDeque::new(),
             handled: 0,
+            last_call: false,
             alarm: None,
             down_since: None,
             ending: ErrorKind::Closed,
@@ -149,11 +152,18 @@ impl<K: Pattern> Socket<K> {
     /// Counts a handled message, and lets others run when it was many.
     pub(crate) fn breathe(&mut self, ctx: &mut Context<Self>) {
         self.handled += 1;
-        if self.handled == HANDLED_PER_TURN {
+        // Again and again: the turn may have to wait for another item of the context.
+        if self.handled.is_multiple_of(HANDLED_PER_TURN) {
             // The mailbox rests until the pump has had its turn and the
             // arbiter's other tasks theirs.
             ctx.wait(fut::wrap_future::<_, Self>(tokio::task::yield_now()).map(|(), _, _| ()));
         }
+    }
+
+    /// What has come through the mailbox by now is the last to be taken once
+    /// the socket is ordered to close.
+    pub(crate) const fn last_call(&mut self) {
+        self.last_call = true;
     }
 
     /// Refuses new work on a socket that is closing or closed.

@@ -19,3 +19,4 @@ mod pump;
 mod regressions;
 mod reqrep;
 mod restart;
+mod shutdown;

@@ -101,7 +101,7 @@ async fn subscriptions_come_back_with_their_number_and_receivers_while_traffic_f
             assert_eq!(others.next().await.topic, "weather");
             subscriber.send(Restart).await.unwrap().unwrap();
             up_again(&zmq, "sub", round).await;
-            (news.drain(), others.drain());
+            drop((news.drain(), others.drain()));
         }
         assert_eq!(news.next().await.topic, "news");
         // Two references came back: the first one less changes nothing.

@@ -153,7 +153,7 @@ impl Factory {
                 })
             }
         };
-        self.registry.add(shared, Box::new(address.clone()));
+        self.registry.add(shared, address.clone().recipient());
         Ok((address, opened))
     }
 
@@ -195,6 +195,7 @@ impl Factory {
             Ending::Not => {
                 tracing::info!(sockets = sockets.len(), ?within, "ZeroMQ shutdown begins");
                 self.ending = Ending::UnderWay;
+                self.registry.last_call();
                 let plan = shutdown::Plan {
                     sockets: sockets.clone(),
                     context: self.context.take(),

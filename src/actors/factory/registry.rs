@@ -1,8 +1,10 @@
 //! The sockets of a factory.
 
-use std::any::Any;
 use std::sync::Arc;
 
+use actix::Recipient;
+
+use super::super::control::LastCall;
 use super::super::shared::Shared;
 use crate::messages::{SocketId, SocketState};
 
@@ -15,8 +17,8 @@ pub(crate) struct Registry {
 
 struct Entry {
     shared: Arc<Shared>,
-    /// The socket's address: it lives at least as long as this.
-    _address: Box<dyn Any>,
+    /// The socket lives at least as long as this address of it.
+    last_call: Recipient<LastCall>,
 }
 
 impl Registry {
@@ -25,15 +27,22 @@ impl Registry {
         SocketId(self.last)
     }
 
-    pub(crate) fn add(&mut self, shared: Arc<Shared>, address: Box<dyn Any>) {
+    pub(crate) fn add(&mut self, shared: Arc<Shared>, last_call: Recipient<LastCall>) {
         self.forget_closed();
-        self.entries.push(Entry { shared, _address: address });
+        self.entries.push(Entry { shared, last_call });
     }
 
     /// The sockets that are not closed.
     pub(crate) fn shared(&mut self) -> Vec<Arc<Shared>> {
         self.forget_closed();
         self.entries.iter().map(|entry| Arc::clone(&entry.shared)).collect()
+    }
+
+    /// Tells every socket that what it has been sent by now was the last.
+    pub(crate) fn last_call(&self) {
+        for entry in &self.entries {
+            entry.last_call.do_send(LastCall);
+        }
     }
 
     pub(crate) fn clear(&mut self) {

@@ -7,7 +7,7 @@ use std::time::Instant;
 use actix::{AsyncContext, Context, fut};
 
 use super::super::pattern::{Inbound, Pattern, Surroundings, Ticket};
-use super::Socket;
+use super::{HANDLED_PER_TURN, Socket};
 use crate::counters::Counter;
 use crate::engine::fd::defer;
 use crate::engine::pump::{BUDGET, Inlet, Moved, RETRY, Turn};
@@ -19,7 +19,7 @@ use crate::multipart::Multipart;
 impl<K: Pattern> Socket<K> {
     /// One turn: orders, deadlines, I/O, answers, timers.
     pub(super) fn turn(&mut self, ctx: &mut Context<Self>, cx: &mut TaskContext<'_>) -> Poll<()> {
-        self.handled = 0;
+        let mailbox_is_empty = std::mem::take(&mut self.handled) < HANDLED_PER_TURN;
         self.around.shared.register(cx.waker());
         self.inbound.register(cx);
         let now = Instant::now();
@@ -27,7 +27,15 @@ impl<K: Pattern> Socket<K> {
             self.open();
         }
         self.reconnect();
-        self.follow_orders(ctx, now);
+        if mailbox_is_empty && !ctx.connected() {
+            // Nobody is left who could ever use the socket.
+            if self.around.shared.close_deadline().is_none() {
+                let deadline = now.checked_add(self.opening.linger).unwrap_or(now);
+                drop(self.around.shared.order_close(deadline, None));
+            }
+            self.last_call();
+        }
+        self.follow_orders(now);
         self.inbound.take_answers(&mut self.queue, &mut self.around);
         self.inbound.tend(now, &mut self.queue, &mut self.around);
         let mut failure = None;
@@ -58,17 +66,15 @@ impl<K: Pattern> Socket<K> {
         Poll::Pending
     }
 
-    /// An order to close, or nobody left who could ever use the socket.
-    fn follow_orders(&mut self, ctx: &Context<Self>, now: Instant) {
+    /// Begins to close when that is ordered: after what was sent before, but
+    /// by the deadline however full the mailbox is.
+    fn follow_orders(&mut self, now: Instant) {
         if matches!(self.state(), SocketState::Closing | SocketState::Closed) {
             return;
         }
-        if self.around.shared.close_deadline().is_none() {
-            if ctx.connected() {
-                return;
-            }
-            let deadline = now.checked_add(self.opening.linger).unwrap_or(now);
-            drop(self.around.shared.order_close(deadline, None));
+        let Some(deadline) = self.around.shared.close_deadline() else { return };
+        if !self.last_call && now < deadline {
+            return;
         }
         let was_up = self.live.is_some();
         self.around.shared.set_state(SocketState::Closing);
@@ -196,10 +202,7 @@ impl<K: Pattern> Socket<K> {
     fn set_alarm(&mut self, ctx: &mut Context<Self>) {
         let now = Instant::now();
         let retry = self.live.as_ref().is_some_and(|live| live.pump.retry).then(|| now + RETRY);
-        let close = match self.state() {
-            SocketState::Closing => self.around.shared.close_deadline(),
-            _ => None,
-        };
+        let close = self.around.shared.close_deadline();
         let due = [self.inbound.next_deadline(), self.reopen_at, retry, close];
         let Some(due) = due.into_iter().flatten().min() else { return };
         if let Some((at, handle)) = self.alarm {
