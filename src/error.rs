@@ -21,7 +21,9 @@ pub enum ErrorKind {
     /// The text is not an endpoint, or not one that can be used like this.
     #[error("invalid endpoint")]
     InvalidEndpoint,
-    /// An option's value is out of its range, or options contradict each other.
+    /// An option's value is out of its range, or options contradict each other
+    /// (`EINVAL`), such as a context without I/O threads and an endpoint that
+    /// needs one (`EMTHREAD`).
     #[error("invalid option")]
     InvalidOption,
     /// The message cannot be sent as it is, for example because it has no frames.
@@ -168,6 +170,7 @@ impl Error {
             Errno::TERM => ErrorKind::Closed,
             Errno::HOSTUNREACH => ErrorKind::Unroutable,
             Errno::AGAIN => ErrorKind::Full,
+            Errno::MTHREAD => ErrorKind::InvalidOption,
             Errno::PROTONOSUPPORT | Errno::OPNOTSUPP => ErrorKind::Unsupported,
             Errno::NAMETOOLONG | Errno::NOCOMPATPROTO => ErrorKind::InvalidEndpoint,
             _ => ErrorKind::System,

@@ -38,7 +38,7 @@ impl<K: Pattern> Message for Open<K> {
 
 /// Ends all sockets and the context, and reports what became of their messages.
 ///
-/// 1. Nothing new is taken: every send, request and [`Open`] fails with
+/// 1. Nothing new is taken: every send, request and [`Open`] after it fails with
 ///    [`Closed`](crate::ErrorKind::Closed). Requests in flight end with `Closed`.
 /// 2. Until the deadline, queued messages are handed to libzmq, and requests
 ///    that were received may be answered.

@@ -12,6 +12,7 @@
 
 mod support;
 
+mod errors;
 mod overflow;
 mod pipeline;
 mod pubsub;
