@@ -13,6 +13,7 @@
 mod support;
 
 mod errors;
+mod interop;
 mod overflow;
 mod pipeline;
 mod pubsub;

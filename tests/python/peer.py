@@ -93,6 +93,7 @@ def with_pyzmq(args):
 
 
 def with_txzmq(args):
+    import zmq
     from twisted.internet import reactor, stdio
     from twisted.protocols.basic import LineOnlyReceiver
     from txzmq import (
@@ -146,8 +147,6 @@ def with_txzmq(args):
     endpoint = ZmqEndpoint(args.method, args.endpoint)
     connection = classes[args.role](factory, endpoint, identity)
     if args.method == "bind":
-        import zmq
-
         bound = connection.socket.getsockopt(zmq.LAST_ENDPOINT).rstrip(b"\0").decode()
         print("ready", bound, flush=True)
     if args.role == "sub":
@@ -170,6 +169,18 @@ def with_txzmq(args):
         "router": lambda frames: connection.sendMultipart(frames[0], frames[1:]),
     }
 
+    waiting = []
+
+    def send():
+        # txZMQ raises where ZeroMQ would block: nobody may be connected yet.
+        while waiting:
+            try:
+                sends[args.role](waiting[0])
+            except zmq.Again:
+                reactor.callLater(0.01, send)
+                return
+            del waiting[0]
+
     class Lines(LineOnlyReceiver):
         delimiter = b"\n"
         MAX_LENGTH = 1 << 26
@@ -178,7 +189,9 @@ def with_txzmq(args):
             if line == b"end":
                 end()
             elif args.role in sends:
-                sends[args.role](parse(line.decode()))
+                waiting.append(parse(line.decode()))
+                if len(waiting) == 1:
+                    send()
 
         def connectionLost(self, reason):
             if args.role in sends and reactor.running:
