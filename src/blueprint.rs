@@ -30,7 +30,7 @@ pub struct Blueprint<K: Pattern> {
     pub(crate) endpoints: Vec<Plan>,
     pub(crate) options: SocketOptions,
     pub(crate) linger: Option<Duration>,
-    pub(crate) queue: QueueLimits,
+    pub(crate) limits: QueueLimits,
     pub(crate) restart: RestartPolicy,
     pub(crate) retry_first: bool,
     pub(crate) placement: Placement,
@@ -64,7 +64,7 @@ impl<K: Pattern> Blueprint<K> {
             endpoints: Vec::new(),
             options: SocketOptions::default(),
             linger: None,
-            queue: QueueLimits::default(),
+            limits: QueueLimits::default(),
             restart: RestartPolicy::default(),
             retry_first: false,
             placement: Placement::Factory,
@@ -286,14 +286,14 @@ impl<K: Pattern> Blueprint<K> {
 impl<K: Pattern + Queues> Blueprint<K> {
     /// The bounds of the outbound queue and the policy at them.
     pub const fn queue(mut self, limits: QueueLimits) -> Self {
-        self.queue = limits;
+        self.limits = limits;
         self
     }
 
     /// The policy at the bounds of the outbound queue, and its bound in messages.
     pub const fn overflow(mut self, policy: Overflow, messages: usize) -> Self {
-        self.queue.overflow = policy;
-        self.queue.messages = messages;
+        self.limits.overflow = policy;
+        self.limits.messages = messages;
         self
     }
 

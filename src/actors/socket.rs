@@ -93,7 +93,7 @@ impl<K: Pattern> Socket<K> {
         Self {
             inbound: K::inbound(blueprint.setup),
             around: Surroundings::new(shared, events),
-            queue: Queue::new(blueprint.queue),
+            queue: Queue::new(blueprint.limits),
             slots: Slots::default(),
             opening: Opening {
                 context: Some(origin.context),

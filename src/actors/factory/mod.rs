@@ -137,7 +137,7 @@ impl Factory {
             self.registry.next_id(),
             blueprint.name.clone(),
             K::TYPE,
-            blueprint.queue.messages,
+            blueprint.limits.messages,
             Arc::clone(&self.family),
         ));
         self.family.join(&shared);
