@@ -12,6 +12,7 @@
 
 mod support;
 
+mod delivery;
 mod errors;
 mod interop;
 mod overflow;

@@ -1,5 +1,4 @@
 //! Deadlines, inboxes, gates, names and raw peers.
-#![allow(dead_code, unused_imports, reason = "a toolbox: not every part is in use at all times")]
 
 mod actors;
 mod deadline;
@@ -16,16 +15,11 @@ use actix_zmq::{
     Status,
 };
 
-pub(crate) use actors::{Collector, Gate, Gated, Inbox, collector, events, gated, inbox};
+pub(crate) use actors::{Inbox, collector, events, gated, inbox};
 pub(crate) use deadline::{eventually, eventually_some, within, within_time};
 
 /// TCP on this machine, at a port that the system chooses.
 pub(crate) const ANY_PORT: &str = "tcp://127.0.0.1:*";
-
-/// A factory with the defaults.
-pub(crate) fn factory() -> Addr<Factory> {
-    Factory::builder().start()
-}
 
 /// Opens a socket that must open.
 pub(crate) async fn open<K: Pattern>(

@@ -53,15 +53,3 @@ pub(crate) fn send<const N: usize>(socket: &zmq::Socket, frames: [&[u8]; N]) {
 pub(crate) fn receive(socket: &zmq::Socket) -> Vec<Vec<u8>> {
     socket.recv_multipart(0).unwrap()
 }
-
-/// Receives a message if there is one within so many milliseconds.
-pub(crate) fn receive_within(socket: &zmq::Socket, milliseconds: i32) -> Option<Vec<Vec<u8>>> {
-    socket.set_rcvtimeo(milliseconds).unwrap();
-    let received = socket.recv_multipart(0);
-    socket.set_rcvtimeo(PATIENCE).unwrap();
-    match received {
-        Ok(frames) => Some(frames),
-        Err(zmq::Error::EAGAIN) => None,
-        Err(error) => panic!("{error}"),
-    }
-}
