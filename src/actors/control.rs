@@ -2,10 +2,11 @@
 
 use std::time::Instant;
 
-use actix::{Context, Handler, Message, ResponseFuture};
+use actix::{Context, Handler, ResponseFuture};
 
 use super::open;
 use super::pattern::Pattern;
+use super::shared::LastCall;
 use super::socket::Socket;
 use crate::blueprint::Plan;
 use crate::endpoint::Endpoint;
@@ -112,14 +113,6 @@ impl<K: Pattern> Handler<Watch> for Socket<K> {
         self.breathe(ctx);
         self.events_mut().watch(recipient);
     }
-}
-
-/// The factory shuts down: what comes through the mailbox after this is refused.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct LastCall;
-
-impl Message for LastCall {
-    type Result = ();
 }
 
 impl<K: Pattern> Handler<LastCall> for Socket<K> {

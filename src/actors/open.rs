@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::factory::NamedArbiter;
+use actix_rt::Arbiter;
+
 use super::pattern::{Inbound, Wiring};
 use crate::blueprint::Plan;
 use crate::endpoint::Endpoint;
@@ -19,6 +20,15 @@ use crate::sys::{self, Socket};
 
 /// How many received messages are taken along from a socket that is replaced.
 const RESCUED: usize = 10_000;
+
+/// An arbiter of the factory's, stopped when its last socket is gone.
+pub(crate) struct NamedArbiter(pub(crate) Arbiter);
+
+impl Drop for NamedArbiter {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
+}
 
 /// What the factory gives a socket to live on.
 pub(crate) struct Origin {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::Waker;
 use std::time::Instant;
 
-use actix::Recipient;
+use actix::{Message, Recipient};
 use futures::channel::oneshot;
 use futures::task::AtomicWaker;
 
@@ -16,6 +16,14 @@ use crate::kinds::SocketType;
 use crate::messages::{
     EndpointStatus, SocketEvent, SocketId, SocketReport, SocketState, SocketStatus,
 };
+
+/// The factory shuts down: what comes through the mailbox after this is refused.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LastCall;
+
+impl Message for LastCall {
+    type Result = ();
+}
 
 /// What the sockets of one factory have in common.
 #[derive(Debug, Default)]

@@ -20,7 +20,7 @@ use futures::channel::oneshot;
 pub use builder::FactoryBuilder;
 use registry::Registry;
 
-use super::open::Origin;
+use super::open::{NamedArbiter, Origin};
 use super::pattern::Pattern;
 use super::shared::{Family, Shared};
 use super::socket::Socket;
@@ -261,15 +261,6 @@ impl Drop for Unborn {
         if !self.born {
             self.shared.closed(self.shared.report_now(0, true));
         }
-    }
-}
-
-/// An arbiter of the factory's, stopped when its last socket is gone.
-pub(crate) struct NamedArbiter(Arbiter);
-
-impl Drop for NamedArbiter {
-    fn drop(&mut self) {
-        self.0.stop();
     }
 }
 

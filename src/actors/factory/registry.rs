@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use actix::Recipient;
 
-use super::super::control::LastCall;
-use super::super::shared::Shared;
+use super::super::shared::{LastCall, Shared};
 use crate::messages::{SocketId, SocketState};
 
 /// Everything the factory has opened and that is not closed yet.
