@@ -210,9 +210,14 @@ pub trait Inbound {
         let _ = (stash, around);
     }
 
-    /// The socket is gone and will come back.
-    fn restarting(&mut self, queue: &mut Queue<Ticket>, around: &mut Surroundings) {
-        let _ = (queue, around);
+    /// The socket is gone. Whether it will come back decides what is worth keeping.
+    fn interrupted(
+        &mut self,
+        comes_back: bool,
+        queue: &mut Queue<Ticket>,
+        around: &mut Surroundings,
+    ) {
+        let _ = (comes_back, queue, around);
     }
 
     /// Nothing new is taken from now on.

@@ -351,7 +351,12 @@ impl Inbound for Requesting {
         }
     }
 
-    fn restarting(&mut self, queue: &mut Queue<Ticket>, around: &mut Surroundings) {
+    fn interrupted(
+        &mut self,
+        comes_back: bool,
+        queue: &mut Queue<Ticket>,
+        around: &mut Surroundings,
+    ) {
         // What has not left is sent by the next socket. What has left may have
         // been served: only idempotent requests go out a second time.
         let sent: Vec<Uuid> = self
@@ -365,7 +370,7 @@ impl Inbound for Requesting {
         for id in sent {
             let mut table = self.table.borrow_mut();
             let Some(open) = table.open.get_mut(&id) else { continue };
-            if let Some(parts) = &mut open.again {
+            if comes_back && let Some(parts) = &mut open.again {
                 let frames = reqrep::request(id, parts.share());
                 open.place = Some(queue.push(frames, Ticket::Request(id)));
                 around.count(Counter::Resent);

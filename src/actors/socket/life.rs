@@ -94,8 +94,9 @@ impl<K: Pattern> Socket<K> {
             self.down_since = Some(now);
         }
         self.salvage();
-        self.inbound.restarting(&mut self.queue, &mut self.around);
-        match self.backoff.failed(now, fastrand::f64()) {
+        let delay = self.backoff.failed(now, fastrand::f64());
+        self.inbound.interrupted(delay.is_some(), &mut self.queue, &mut self.around);
+        match delay {
             Some(after) => {
                 self.around.shared.set_state(SocketState::Down);
                 let attempt = self.backoff.attempt();
