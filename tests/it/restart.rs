@@ -241,22 +241,24 @@ async fn a_panic_in_a_closure_restarts_its_socket_and_harms_no_other() {
         let zmq = Factory::builder().start();
         let (watcher, mut events) = events();
         let endpoint = inproc();
-        let (fill, mut told) = inbox::<u8>();
-        let pull = PullSocket::bind(&*endpoint).name("panics").watch(watcher).restart(at_once());
-        let pull = pull.on_message(move |Pulled(frames): Pulled| {
-            assert_ne!(frames[0], &[3], "a number that this closure does not like");
-            fill(frames[0][0]);
-        });
-        open(&zmq, pull).await;
-        let push = open(&zmq, PushSocket::connect(&*endpoint)).await;
+        let push = open(&zmq, PushSocket::bind(&*endpoint).name("push")).await;
         let beside = inproc();
         let (fill, mut beside_told) = inbox::<Pulled>();
         open(&zmq, PullSocket::bind(&*beside).name("beside").on_message(fill)).await;
         let beside = open(&zmq, PushSocket::connect(&*beside)).await;
         for number in 0..6_u8 {
-            push.send(Push(vec![number])).await.unwrap().unwrap();
-            beside.send(Push(vec![number])).await.unwrap().unwrap();
+            push.do_send(Push(vec![number]));
+            beside.do_send(Push(vec![number]));
         }
+        // All at once, so that none is under way when the connection ends.
+        eventually("all wait", async || status(&zmq, "push").await.queued == 6).await;
+        let (fill, mut told) = inbox::<u8>();
+        let pull = PullSocket::connect(&*endpoint).name("panics").watch(watcher);
+        let pull = pull.restart(at_once()).on_message(move |Pulled(frames): Pulled| {
+            assert_ne!(frames[0], &[3], "a number that this closure does not like");
+            fill(frames[0][0]);
+        });
+        open(&zmq, pull).await;
         // What libzmq had received besides is rescued: the one message is lost, alone.
         assert_eq!(told.take(5).await, [0, 1, 2, 4, 5]);
         assert_eq!(beside_told.take(6).await.len(), 6);
