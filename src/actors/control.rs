@@ -10,6 +10,7 @@ use super::shared::LastCall;
 use super::socket::Socket;
 use crate::blueprint::Plan;
 use crate::endpoint::Endpoint;
+use crate::engine::deadlines::after;
 use crate::error::{Error, ErrorKind, Result};
 use crate::messages::{
     Bind, Close, Connect, Disconnect, Restart, SocketReport, SocketState, Unbind, Watch,
@@ -130,8 +131,8 @@ impl<K: Pattern> Handler<Close> for Socket<K> {
         self.breathe(ctx);
         self.last_call();
         let now = Instant::now();
-        let deadline = now.checked_add(close.within.unwrap_or_else(|| self.linger()));
-        let told = self.shared().order_close(deadline.unwrap_or(now), None);
+        let deadline = after(now, close.within.unwrap_or_else(|| self.linger()));
+        let told = self.shared().order_close(deadline, None);
         Box::pin(async move { told.await.map_err(|_| Error::new(ErrorKind::Closed)) })
     }
 }

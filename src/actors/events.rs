@@ -22,8 +22,8 @@ const BACKLOG: usize = 256;
 pub(crate) struct Events {
     shared: Arc<Shared>,
     watchers: Vec<Watcher>,
+    /// The factory's watchers up to this version have joined.
     seen: usize,
-    from_factory: usize,
 }
 
 struct Watcher {
@@ -36,7 +36,7 @@ struct Watcher {
 impl Events {
     pub(crate) fn new(shared: Arc<Shared>, watchers: Vec<Recipient<SocketEvent>>) -> Self {
         let watchers = watchers.into_iter().map(Watcher::new).collect();
-        Self { shared, watchers, seen: 0, from_factory: 0 }
+        Self { shared, watchers, seen: 0 }
     }
 
     pub(crate) fn watch(&mut self, recipient: Recipient<SocketEvent>) {
@@ -68,11 +68,10 @@ impl Events {
         if version == self.seen {
             return;
         }
-        self.seen = version;
         let list = self.shared.family.watchers.lock().unwrap_or_else(PoisonError::into_inner);
-        let new = list.iter().skip(self.from_factory).cloned();
-        self.watchers.extend(new.map(Watcher::new));
-        self.from_factory = list.len();
+        let new = list.iter().filter(|(since, _)| *since > self.seen);
+        self.watchers.extend(new.map(|(_, recipient)| Watcher::new(recipient.clone())));
+        self.seen = list.last().map_or(version, |(since, _)| version.max(*since));
     }
 
     /// Goes on with what waits; the task is woken when there is more to do.

@@ -14,7 +14,7 @@ use crate::codec::Undecodable;
 use crate::counters::Counter;
 use crate::deliver::{Gone, Receiver, Refusal};
 use crate::engine::port::Sends;
-use crate::engine::queue::{Outcome, Queue};
+use crate::engine::queue::{Bound, Outcome, Queue};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kinds::{Kind, Receives};
 use crate::messages::EventKind;
@@ -30,6 +30,25 @@ pub(crate) enum Ticket {
     Request(Uuid),
     /// Who wants to know that a reply left.
     Reply(Option<oneshot::Sender<Result<()>>>),
+}
+
+/// What became of a message that libzmq has not accepted: the error for whoever
+/// awaits it, what is counted, and the message. Nothing for one that it has.
+pub(crate) fn refused(outcome: Outcome) -> Option<(Error, Counter, Multipart)> {
+    let (kind, counter, frames, bound) = match outcome {
+        Outcome::Accepted(_) => return None,
+        Outcome::Unroutable(frames) => {
+            return Some((Error::new(ErrorKind::Unroutable), Counter::Unroutable, frames));
+        }
+        Outcome::Rejected(frames, bound) => (ErrorKind::Full, Counter::Rejected, frames, bound),
+        Outcome::Dropped(frames, bound) => (ErrorKind::Dropped, Counter::Dropped, frames, bound),
+    };
+    let (limit, unit) = match bound {
+        Bound::Messages(limit) => (limit, "messages in the queue"),
+        Bound::Bytes(limit) => (limit, "bytes in the queue"),
+        Bound::Waiting(limit) => (limit, "awaited messages beyond the queue's bound"),
+    };
+    Some((Error::new(kind).with_limit(limit).detail(unit), counter, frames))
 }
 
 /// A socket type with its parts: how it opens, and what it does with what it

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use super::pattern::{Inbound, Pattern, Receiving, Surroundings, Ticket, Wiring};
+use super::pattern::{Inbound, Pattern, Receiving, Surroundings, Ticket, Wiring, refused};
 use super::pipeline::require_receiver;
 use crate::counters::Counter;
 use crate::deliver::Receiver;
@@ -183,23 +183,18 @@ impl Inbound for Answering {
 
     fn done(&mut self, ticket: Ticket, outcome: Outcome, around: &mut Surroundings) {
         let Ticket::Reply(confirm) = ticket else { return };
-        let (kind, counter, frames) = match outcome {
-            Outcome::Accepted(_) => {
-                if let Some(confirm) = confirm {
-                    let _ = confirm.send(Ok(()));
-                }
-                return;
+        let Some((error, counter, frames)) = refused(outcome) else {
+            if let Some(confirm) = confirm {
+                let _ = confirm.send(Ok(()));
             }
-            Outcome::Unroutable(frames) => (ErrorKind::Unroutable, Counter::Unroutable, frames),
-            Outcome::Rejected(frames) => (ErrorKind::Full, Counter::Rejected, frames),
-            Outcome::Dropped(frames) => (ErrorKind::Dropped, Counter::Dropped, frames),
+            return;
         };
         around.count(counter);
+        let kind = error.kind();
         let peer = frames.first().cloned().unwrap_or_default();
         if let Some(confirm) = confirm {
-            let error = Error::new(kind)
-                .with_peer(peer.into_bytes())
-                .with_message(reqrep::reply_parts(frames));
+            let error =
+                error.with_peer(peer.into_bytes()).with_message(reqrep::reply_parts(frames));
             let _ = confirm.send(Err(error));
             return;
         }

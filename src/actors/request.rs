@@ -15,7 +15,7 @@ use futures::task::AtomicWaker;
 use tokio::task::unconstrained;
 use uuid::Uuid;
 
-use super::pattern::{Inbound, Pattern, Surroundings, Ticket, Wiring};
+use super::pattern::{Inbound, Pattern, Surroundings, Ticket, Wiring, refused};
 use super::shared::Shared;
 use super::socket::Socket;
 use crate::codec::{Decode, Encode, Undecodable};
@@ -85,6 +85,18 @@ struct Open {
     place: Option<Place>,
     /// The parts of an idempotent request, to be sent again.
     again: Option<Multipart>,
+    /// Whether it had left once: then nobody can say that it was not served.
+    left: bool,
+}
+
+impl Open {
+    /// Gives the request back with an error if it has certainly not left.
+    fn give_back(&self, error: Error, unsent: Option<Multipart>) -> Error {
+        match unsent {
+            Some(frames) if !self.left => error.with_message(reqrep::parts_of(frames)),
+            _ => error,
+        }
+    }
 }
 
 impl Table {
@@ -224,11 +236,11 @@ where
 }
 
 impl Requesting {
-    /// Ends a request with an error.
-    fn fail(&self, id: Uuid, error: Error) -> bool {
-        let open = self.table.borrow_mut().close(&id);
-        let Some(waiter) = open.and_then(|open| open.waiter) else { return false };
-        let _ = waiter.finish(Err(error));
+    /// Ends a request with an error, and with its frames if they were not sent.
+    fn fail(&self, id: Uuid, error: Error, unsent: Option<Multipart>) -> bool {
+        let Some(mut open) = self.table.borrow_mut().close(&id) else { return false };
+        let Some(waiter) = open.waiter.take() else { return false };
+        let _ = waiter.finish(Err(open.give_back(error, unsent)));
         true
     }
 
@@ -236,16 +248,10 @@ impl Requesting {
     fn fail_all(&self, kind: ErrorKind, queue: &mut Queue<Ticket>, around: &Surroundings) {
         let ids: Vec<Uuid> = self.table.borrow().open.keys().copied().collect();
         for id in ids {
-            let Some(open) = self.table.borrow_mut().close(&id) else { continue };
-            let unsent = open.place.and_then(|place| queue.withdraw(place));
-            let mut error = Error::new(kind);
-            if let Some(item) = unsent {
-                error = error.with_message(reqrep::parts_of(item.frames));
-            }
+            let place = self.table.borrow().open.get(&id).and_then(|open| open.place);
+            let unsent = place.and_then(|place| queue.withdraw(place));
             around.count(Counter::Returned);
-            if let Some(waiter) = open.waiter {
-                let _ = waiter.finish(Err(error));
-            }
+            self.fail(id, Error::new(kind), unsent.map(|item| item.frames));
         }
     }
 
@@ -257,20 +263,20 @@ impl Requesting {
         queue: &mut Queue<Ticket>,
         around: &Surroundings,
     ) {
-        let Some(open) = self.table.borrow_mut().close(&id) else { return };
+        let (place, waited) = match self.table.borrow().open.get(&id) {
+            None => return,
+            Some(open) => (open.place, open.deadline.unwrap_or_else(Instant::now) - open.since),
+        };
         around.count(counter);
-        let waited = open.deadline.unwrap_or_else(Instant::now) - open.since;
-        let mut error =
-            Error::new(ErrorKind::TimedOut).detail(format!("no reply within {waited:?}"));
+        let mut unsent = None;
         if self.setup.withdraw
-            && let Some(item) = open.place.and_then(|place| queue.withdraw(place))
+            && let Some(item) = place.and_then(|place| queue.withdraw(place))
         {
             around.count(Counter::Withdrawn);
-            error = error.with_message(reqrep::parts_of(item.frames));
+            unsent = Some(item.frames);
         }
-        if let Some(waiter) = open.waiter {
-            let _ = waiter.finish(Err(error));
-        }
+        let error = Error::new(ErrorKind::TimedOut).detail(format!("no reply within {waited:?}"));
+        self.fail(id, error, unsent);
     }
 }
 
@@ -324,22 +330,15 @@ impl Inbound for Requesting {
 
     fn done(&mut self, ticket: Ticket, outcome: Outcome, around: &mut Surroundings) {
         let Ticket::Request(id) = ticket else { return };
-        let (kind, counter, frames) = match outcome {
-            Outcome::Accepted(_) => {
-                if let Some(open) = self.table.borrow_mut().open.get_mut(&id) {
-                    open.place = None;
-                }
-                return;
+        let Some((error, counter, frames)) = refused(outcome) else {
+            if let Some(open) = self.table.borrow_mut().open.get_mut(&id) {
+                open.place = None;
             }
-            Outcome::Unroutable(frames) => (ErrorKind::Unroutable, Counter::Unroutable, frames),
-            Outcome::Rejected(frames) => (ErrorKind::Full, Counter::Rejected, frames),
-            Outcome::Dropped(frames) => (ErrorKind::Dropped, Counter::Dropped, frames),
+            return;
         };
         around.count(counter);
-        let error = Error::new(kind)
-            .with_limit(around.shared.queue_limit)
-            .with_message(reqrep::parts_of(frames));
-        if !self.fail(id, error) {
+        let kind = error.kind();
+        if !self.fail(id, error, Some(frames)) {
             around.lost(kind);
         }
     }
@@ -373,12 +372,15 @@ impl Inbound for Requesting {
             if comes_back && let Some(parts) = &mut open.again {
                 let frames = reqrep::request(id, parts.share());
                 open.place = Some(queue.push(frames, Ticket::Request(id)));
+                open.left = true;
                 around.count(Counter::Resent);
             } else {
                 drop(table);
-                self.fail(id, Error::new(ErrorKind::Restarted));
+                self.fail(id, Error::new(ErrorKind::Restarted), None);
             }
         }
+        // They were taken once: no bound refuses them now.
+        queue.excuse();
     }
 
     fn closing(&mut self, kind: ErrorKind, queue: &mut Queue<Ticket>, around: &mut Surroundings) {
@@ -443,7 +445,8 @@ impl<K: Requests + Pattern<Inbound = Requesting>> Socket<K> {
         if let Some(at) = deadline {
             open.deadlines.insert(at, id);
         }
-        let entry = Open { waiter: None, deadline, since, place: Some(place), again };
+        let place = Some(place);
+        let entry = Open { waiter: None, deadline, since, place, again, left: false };
         open.open.insert(id, entry);
         drop(open);
         Ok(ReplyingState::Later { table, cancelled, id })

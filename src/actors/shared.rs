@@ -30,15 +30,16 @@ impl Message for LastCall {
 pub(crate) struct Family {
     /// Goes up with every further watcher.
     pub(crate) version: AtomicUsize,
-    /// Everyone who watches all sockets of the factory.
-    pub(crate) watchers: Mutex<Vec<Recipient<SocketEvent>>>,
+    /// Everyone who watches all sockets of the factory, by the version that came with them.
+    pub(crate) watchers: Mutex<Vec<(usize, Recipient<SocketEvent>)>>,
     members: Mutex<Vec<Weak<Shared>>>,
 }
 
 impl Family {
     pub(crate) fn watch(&self, recipient: Recipient<SocketEvent>) {
-        self.watchers.lock().unwrap_or_else(PoisonError::into_inner).push(recipient);
-        self.version.fetch_add(1, Ordering::Release);
+        let mut watchers = self.watchers.lock().unwrap_or_else(PoisonError::into_inner);
+        watchers.retain(|(_, watcher)| watcher.connected());
+        watchers.push((self.version.fetch_add(1, Ordering::AcqRel) + 1, recipient));
     }
 
     pub(crate) fn join(&self, member: &Arc<Shared>) {

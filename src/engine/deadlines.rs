@@ -1,7 +1,15 @@
 //! A table of deadlines in time order.
 
 use std::collections::BTreeSet;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// Longer than any program runs, and short enough to be added to any clock.
+const FOREVER: Duration = Duration::from_secs(60 * 60 * 24 * 365);
+
+/// So long after `now`, or for ever where the clock cannot tell.
+pub(crate) fn after(now: Instant, time: Duration) -> Instant {
+    now.checked_add(time).unwrap_or_else(|| now + FOREVER)
+}
 
 /// An ordered table of `(instant, id)` pairs.
 ///

@@ -35,9 +35,17 @@ pub(crate) enum Outcome {
     /// Its peer is not connected.
     Unroutable(Multipart),
     /// The queue was full, and the policy refuses.
-    Rejected(Multipart),
+    Rejected(Multipart, Bound),
     /// The queue was full, and the policy drops.
-    Dropped(Multipart),
+    Dropped(Multipart, Bound),
+}
+
+/// The bound at which a message found no room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Bound {
+    Messages(usize),
+    Bytes(usize),
+    Waiting(usize),
 }
 
 /// A place in the queue, by which a message can be withdrawn.
@@ -231,7 +239,7 @@ impl<T> Queue<T> {
     /// Applies the bounds and the policy to what has come since the last time.
     /// `waits` tells whether somebody awaits a ticket.
     pub(crate) fn enforce(&mut self, waits: impl Fn(&T) -> bool) {
-        if self.is_over(self.messages, self.bytes, 0) {
+        if self.over(self.messages, self.bytes, 0).is_some() {
             match self.limits.overflow {
                 Overflow::DropOldest => self.drop_oldest(),
                 Overflow::Reject => self.refuse_newest(Outcome::Rejected, |_| false),
@@ -242,8 +250,13 @@ impl<T> Queue<T> {
         self.judged = self.next;
     }
 
+    /// Lets all that has come since the last time stay, whatever the bounds.
+    pub(crate) const fn excuse(&mut self) {
+        self.judged = self.next;
+    }
+
     fn drop_oldest(&mut self) {
-        while self.is_over(self.messages, self.bytes, 0) {
+        while let Some(bound) = self.over(self.messages, self.bytes, 0) {
             self.skip_holes();
             let ready = self.ready.front().map(|slot| slot.number);
             let lane = self
@@ -258,7 +271,7 @@ impl<T> Queue<T> {
                 None => self.pop_ready(),
             };
             let Some(item) = item else { break };
-            self.done.push((item.ticket, Outcome::Dropped(item.frames)));
+            self.done.push((item.ticket, Outcome::Dropped(item.frames, bound)));
         }
     }
 
@@ -270,7 +283,7 @@ impl<T> Queue<T> {
     /// that each message is looked at once.
     fn refuse_newest(
         &mut self,
-        outcome: impl Fn(Multipart) -> Outcome,
+        outcome: impl Fn(Multipart, Bound) -> Outcome,
         waits: impl Fn(&T) -> bool,
     ) {
         // The number, the bytes, the lane if it is in one.
@@ -288,13 +301,20 @@ impl<T> Queue<T> {
         let mut bytes = self.bytes - new.iter().map(|(_, size, _)| size).sum::<usize>();
         for (number, size, lane) in new {
             let (with, bytes_with) = (messages + 1, bytes + size);
-            let stays = !self.is_over(with, bytes_with, 0)
-                || (!self.is_over(with, bytes_with, self.limits.waiting)
-                    && self.find(number, lane.as_ref()).is_some_and(|item| waits(&item.ticket)));
-            if stays {
-                (messages, bytes) = (with, bytes_with);
-            } else if let Some(item) = self.remove(number, lane.as_ref()) {
-                self.done.push((item.ticket, outcome(item.frames)));
+            let mut over = self.over(with, bytes_with, 0);
+            if over.is_some()
+                && self.limits.waiting > 0
+                && self.find(number, lane.as_ref()).is_some_and(|item| waits(&item.ticket))
+            {
+                over = self.over(with, bytes_with, self.limits.waiting);
+            }
+            match over {
+                None => (messages, bytes) = (with, bytes_with),
+                Some(bound) => {
+                    if let Some(item) = self.remove(number, lane.as_ref()) {
+                        self.done.push((item.ticket, outcome(item.frames, bound)));
+                    }
+                }
             }
         }
     }
@@ -325,12 +345,17 @@ impl<T> Queue<T> {
         Some(item)
     }
 
-    /// Whether so many messages and bytes are beyond the bounds; with
+    /// The bound that so many messages and bytes are beyond, if any; with
     /// `waiting`, beyond those for awaited sends.
-    const fn is_over(&self, messages: usize, bytes: usize, waiting: usize) -> bool {
-        let room = if waiting == 0 { 1 } else { 2 };
-        messages > self.limits.messages.saturating_add(waiting)
-            || bytes > self.limits.bytes.saturating_mul(room)
+    const fn over(&self, messages: usize, bytes: usize, waiting: usize) -> Option<Bound> {
+        let most_bytes = self.limits.bytes.saturating_mul(if waiting == 0 { 1 } else { 2 });
+        if messages > self.limits.messages.saturating_add(waiting) {
+            return Some(match waiting {
+                0 => Bound::Messages(self.limits.messages),
+                _ => Bound::Waiting(waiting),
+            });
+        }
+        if bytes > most_bytes { Some(Bound::Bytes(most_bytes)) } else { None }
     }
 
     /// What has ended since the last call, in order.

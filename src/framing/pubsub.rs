@@ -9,9 +9,10 @@ use crate::multipart::{Frame, Multipart};
 ///
 /// It decides how PUB sends. SUB accepts [`Frames`](Self::Frames) and
 /// [`Tagged`](Self::Tagged) alike, by txZMQ's rules: two frames are topic and
-/// body; otherwise the first frame is split at the first separator. What txZMQ
-/// would discard is kept: further frames are part of the body, and of three or
-/// more frames without a separator the first is the topic.
+/// body; a single one is split at the first separator. Of three or more
+/// frames, of which txZMQ discards all but the first, the first is the topic
+/// and the others are the body; a SUB with `Tagged` splits the first if it has
+/// a separator, and the others are part of the body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TopicFraming {
@@ -113,7 +114,8 @@ pub(crate) fn parse(
         let topic = frames.first().cloned().unwrap_or_default();
         return Ok((topic, frames));
     }
-    if frames.len() == 2 {
+    let tagged = matches!(framing, TopicFraming::Tagged { .. });
+    if frames.len() == 2 || (frames.len() > 2 && !tagged) {
         return Ok(split_first(frames));
     }
     let separator = framing.separator();

@@ -64,7 +64,8 @@ impl Context {
         let raw = NonNull::new(unsafe { zmq_sys::zmq_ctx_new() }).ok_or_else(Errno::last)?;
         let context = Self(Arc::new(Inner { raw, farewell, terminated: Mutex::new(Vec::new()) }));
         context.set(zmq_sys::ZMQ_IO_THREADS, io_threads)?;
-        context.set(zmq_sys::ZMQ_MAX_SOCKETS, max_sockets)?;
+        // One more, for the first socket below and for one that is just being closed.
+        context.set(zmq_sys::ZMQ_MAX_SOCKETS, max_sockets.saturating_add(1))?;
         // With BLOCKY off a socket without an explicit linger has linger 0.
         context.set(zmq_sys::ZMQ_BLOCKY, 0)?;
         // The first socket starts the threads: now, while descriptors are known to be there.

@@ -168,7 +168,8 @@ async fn the_queue_is_bounded_in_bytes_as_well() {
         let fits = push.send(Push(vec![0; 600]));
         eventually("it waits", async || status(&zmq, "push").await.queued_bytes == 600).await;
         let error = push.send(Push(vec![1; 600])).await.unwrap().unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Full);
+        assert_eq!((error.kind(), error.limit()), (ErrorKind::Full, Some(1_000)));
+        assert!(error.to_string().contains("bytes"), "{error}");
         assert_eq!(error.into_message().map(|frames| frames.byte_len()), Some(600));
         assert_eq!(status(&zmq, "push").await.queued_bytes, 600);
         // What waits has nowhere to go: a flush would wait for nothing.

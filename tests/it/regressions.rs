@@ -342,3 +342,110 @@ async fn a_full_subscriber_loses_nothing_with_no_drop() {
     })
     .await;
 }
+
+#[actix::test]
+async fn a_close_without_end_waits_for_its_messages() {
+    within(async {
+        let zmq = Factory::builder().start();
+        let push = PushSocket::bind("inproc://patient").name("push").linger(Duration::MAX);
+        let push = open(&zmq, push).await;
+        push.do_send(Push("patience"));
+        let closing = actix::spawn(push.send(Close::within(Duration::MAX)));
+        let state = async || status(&zmq, "push").await.state == SocketState::Closing;
+        eventually("it closes", state).await;
+        let (pulled, mut told) = collector::<Pulled>();
+        let pull = PullSocket::connect("inproc://patient");
+        open(&zmq, pull.deliver_to(pulled.recipient::<Pulled>())).await;
+        assert_eq!(told.next().await.0[0], "patience");
+        assert_eq!(closing.await.unwrap().unwrap().unwrap().still_queued, 0);
+        finish(zmq).await;
+    })
+    .await;
+}
+
+#[actix::test]
+async fn requests_that_are_sent_again_are_not_refused_by_the_bound() {
+    within(async {
+        let zmq = Factory::builder().start();
+        let (server, endpoint) = raw::bound(zmq::ROUTER);
+        let client = RequestSocket::connect(&*endpoint).name("client").immediate(true);
+        let client =
+            client.overflow(Overflow::Reject, 0).reconnect_interval(Duration::from_millis(5));
+        let client = open(&zmq, client).await;
+        // Accepted once there is a connection.
+        eventually("connected", async || {
+            client.do_send(Request::new("hello"));
+            count(&zmq, "client", Counter::Sent).await > 0
+        })
+        .await;
+        let asked: Vec<_> =
+            (0..10_u8).map(|number| client.send(Request::new([[number]]).idempotent())).collect();
+        let server = raw::thread(move || {
+            let mut seen = 0;
+            while seen < 10 {
+                seen += u32::from(raw::receive(&server)[3] != b"hello");
+            }
+            // Gone before they are sent again: nobody takes them at once.
+            server.unbind(&endpoint).unwrap();
+            (server, endpoint)
+        });
+        let (server, endpoint) = server.await;
+        drop(server);
+        client.send(Restart).await.unwrap().unwrap();
+        eventually("queued", async || status(&zmq, "client").await.queued == 10).await;
+        let served = raw::thread(move || {
+            let server = raw::socket(zmq::ROUTER);
+            while server.bind(&endpoint).is_err() {
+                std::thread::yield_now();
+            }
+            for _ in 0..10 {
+                let request = raw::receive(&server);
+                server.send_multipart(&request, 0).unwrap();
+            }
+            server
+        });
+        for (number, reply) in (0..10_u8).zip(asked) {
+            assert_eq!(reply.await.unwrap().unwrap()[0], &[number]);
+        }
+        drop(served.await);
+        finish(zmq).await;
+    })
+    .await;
+}
+
+#[actix::test]
+async fn a_binary_topic_and_several_frames_come_back_as_they_were_sent() {
+    within(async {
+        let zmq = Factory::builder().start();
+        let publisher = open(&zmq, PubSocket::bind("inproc://binary")).await;
+        let (receiver, mut told) = collector::<TopicMessage>();
+        let subscriber = SubSocket::connect("inproc://binary").topic(Topic::all());
+        open(&zmq, subscriber.deliver_to(receiver.recipient::<TopicMessage>())).await;
+        let body = || Multipart::from(["one", "two"]);
+        eventually("it arrives", async || {
+            let message = Publish { topic: Frame::from([0, 0, 1, 0]), body: body() };
+            publisher.send(message).await.unwrap().unwrap();
+            told.drain().pop().is_some_and(|message| {
+                assert_eq!((message.topic, message.body), (Frame::from([0, 0, 1, 0]), body()));
+                true
+            })
+        })
+        .await;
+        finish(zmq).await;
+    })
+    .await;
+}
+
+#[actix::test]
+async fn a_factory_for_one_socket_opens_one_socket() {
+    within(async {
+        for _ in 0..20 {
+            let zmq = Factory::builder().max_sockets(1).start();
+            open(&zmq, PushSocket::bind("inproc://only")).await;
+            let second = zmq.send(Open(PushSocket::new())).await.unwrap();
+            assert_eq!(second.map(|_| ()).unwrap_err().kind(), ErrorKind::TooManySockets);
+            finish(zmq).await;
+        }
+    })
+    .await;
+}

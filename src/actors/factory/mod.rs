@@ -25,6 +25,7 @@ use super::pattern::Pattern;
 use super::shared::{Family, Shared};
 use super::socket::Socket;
 use crate::blueprint::Placement;
+use crate::engine::deadlines::after;
 use crate::error::{Error, ErrorKind, Result};
 use crate::messages::{Ended, Open, Shutdown, ShutdownReport, SocketStatus, Status, Watch};
 use crate::options::ContextOptions;
@@ -132,6 +133,11 @@ impl Factory {
         }
         K::check(&blueprint.setup)?;
         let context = self.context()?;
+        let most = usize::try_from(self.options.max_sockets).unwrap_or(usize::MAX);
+        if self.registry.shared().len() >= most {
+            let error = Error::new(ErrorKind::TooManySockets).with_limit(most);
+            return Err(error.detail("sockets of this factory"));
+        }
         let (placement, arbiter) = self.place(&blueprint.placement)?;
         let shared = Arc::new(Shared::new(
             self.registry.next_id(),
@@ -187,7 +193,7 @@ impl Factory {
         ctx: &mut Context<Self>,
     ) -> ResponseFuture<ShutdownReport> {
         let began = Instant::now();
-        let deadline = began.checked_add(within).unwrap_or(began + FOREVER);
+        let deadline = after(began, within);
         let sockets = self.registry.shared();
         match &self.ending {
             Ending::Done(report) => return Box::pin(ready(report.clone())),
@@ -238,9 +244,6 @@ impl Factory {
 
 /// A socket's address, and the word that it is open.
 type Opened<K> = (Addr<Socket<K>>, oneshot::Receiver<Result<()>>);
-
-/// Longer than any program runs, and short enough to be added to any clock.
-const FOREVER: Duration = Duration::from_secs(60 * 60 * 24 * 365);
 
 /// A socket that is not made yet. An arbiter that has stopped drops it, and it
 /// counts as closed.

@@ -6,9 +6,10 @@ use std::time::Instant;
 
 use actix::{AsyncContext, Context, fut};
 
-use super::super::pattern::{Inbound, Pattern, Surroundings, Ticket};
+use super::super::pattern::{Inbound, Pattern, Surroundings, Ticket, refused};
 use super::{HANDLED_PER_TURN, Socket};
 use crate::counters::Counter;
+use crate::engine::deadlines::after;
 use crate::engine::fd::defer;
 use crate::engine::pump::{BUDGET, Inlet, Moved, RETRY, Turn};
 use crate::engine::queue::{Outcome, Queue};
@@ -30,7 +31,7 @@ impl<K: Pattern> Socket<K> {
         if mailbox_is_empty && !ctx.connected() {
             // Nobody is left who could ever use the socket.
             if self.around.shared.close_deadline().is_none() {
-                let deadline = now.checked_add(self.opening.linger).unwrap_or(now);
+                let deadline = after(now, self.opening.linger);
                 drop(self.around.shared.order_close(deadline, None));
             }
             self.last_call();
@@ -175,23 +176,17 @@ impl<K: Pattern> Socket<K> {
 
     fn settle_send(&mut self, slot: usize, topic: usize, outcome: Outcome) {
         let sender = self.slots.take(slot);
-        let (kind, counter, frames) = match outcome {
-            Outcome::Accepted(_) => {
-                if let Some(sender) = sender {
-                    let _ = sender.send(Ok(()));
-                }
-                return;
+        let Some((error, counter, frames)) = refused(outcome) else {
+            if let Some(sender) = sender {
+                let _ = sender.send(Ok(()));
             }
-            Outcome::Rejected(frames) => (ErrorKind::Full, Counter::Rejected, frames),
-            Outcome::Dropped(frames) => (ErrorKind::Dropped, Counter::Dropped, frames),
-            Outcome::Unroutable(frames) => (ErrorKind::Unroutable, Counter::Unroutable, frames),
+            return;
         };
         self.around.count(counter);
+        let kind = error.kind();
         let told = sender.is_some_and(|sender| {
-            let error = Error::new(kind)
-                .with_limit(self.around.shared.queue_limit)
-                .with_message(self.inbound.unframed(topic, frames));
-            sender.send(Err(error)).is_ok()
+            let body = self.inbound.unframed(topic, frames);
+            sender.send(Err(error.with_message(body))).is_ok()
         });
         if !told {
             self.around.lost(kind);

@@ -44,8 +44,8 @@ fn done(queue: &mut Queue<Ticket>) -> Vec<(usize, &'static str)> {
     let name = |outcome: &Outcome| match outcome {
         Outcome::Accepted(_) => "accepted",
         Outcome::Unroutable(_) => "unroutable",
-        Outcome::Rejected(_) => "rejected",
-        Outcome::Dropped(_) => "dropped",
+        Outcome::Rejected(..) => "rejected",
+        Outcome::Dropped(..) => "dropped",
     };
     queue.take_done().iter().map(|((number, _), outcome)| (*number, name(outcome))).collect()
 }
@@ -114,7 +114,7 @@ fn a_refused_message_is_given_back_whole() {
         queue.push(Multipart::from(["a", "b"]), (0, true));
         enforce(&mut queue);
         let ended = queue.take_done();
-        let [(_, Outcome::Rejected(frames) | Outcome::Dropped(frames))] = &ended[..] else {
+        let [(_, Outcome::Rejected(frames, _) | Outcome::Dropped(frames, _))] = &ended[..] else {
             panic!("{policy:?} gave {ended:?}");
         };
         assert_eq!(*frames, Multipart::from(["a", "b"]));
