@@ -60,6 +60,7 @@ impl<K: Pattern> Handler<Bind> for Socket<K> {
         let plan = Plan { given, resolved: Some(resolved.clone()), connected: None, bind: true };
         self.endpoints_mut().push(plan);
         self.publish_endpoints();
+        self.shared().family.found(&resolved);
         Ok(resolved)
     }
 }

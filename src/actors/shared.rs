@@ -33,6 +33,8 @@ pub(crate) struct Family {
     /// Everyone who watches all sockets of the factory, by the version that came with them.
     pub(crate) watchers: Mutex<Vec<(usize, Recipient<SocketEvent>)>>,
     members: Mutex<Vec<Weak<Shared>>>,
+    /// The inproc endpoints that are gone while somebody is connected to them, and since when.
+    absent: Mutex<Vec<(Endpoint, Instant)>>,
 }
 
 impl Family {
@@ -48,11 +50,31 @@ impl Family {
         members.push(Arc::downgrade(member));
     }
 
-    /// Tells everyone that an inproc endpoint is there again which was gone
-    /// since `gone`: libzmq does not reconnect within a process.
-    pub(crate) fn rebound(&self, endpoint: &Endpoint, gone: Instant) {
-        let members = self.members.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        for member in members.iter().filter_map(Weak::upgrade) {
+    fn members(&self) -> Vec<Arc<Shared>> {
+        let members = self.members.lock().unwrap_or_else(PoisonError::into_inner);
+        members.iter().filter_map(Weak::upgrade).collect()
+    }
+
+    /// An inproc endpoint has gone with its socket.
+    pub(crate) fn lost(&self, endpoint: &Endpoint, at: Instant) {
+        let members = self.members();
+        let is_wanted =
+            |endpoint: &Endpoint| members.iter().any(|one| one.is_connected_to(endpoint));
+        let mut absent = self.absent.lock().unwrap_or_else(PoisonError::into_inner);
+        absent.retain(|(other, _)| other != endpoint && is_wanted(other));
+        if is_wanted(endpoint) {
+            absent.push((endpoint.clone(), at));
+        }
+    }
+
+    /// An inproc endpoint is there. If it was gone before, whoever was connected
+    /// to it is told: libzmq does not reconnect within a process.
+    pub(crate) fn found(&self, endpoint: &Endpoint) {
+        let mut absent = self.absent.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(at) = absent.iter().position(|(other, _)| other == endpoint) else { return };
+        let (_, gone) = absent.swap_remove(at);
+        drop(absent);
+        for member in self.members() {
             let mut rebound = member.rebound.lock().unwrap_or_else(PoisonError::into_inner);
             rebound.push((endpoint.clone(), gone));
             drop(rebound);
@@ -153,6 +175,13 @@ impl Shared {
 
     pub(crate) fn set_endpoints(&self, endpoints: Vec<EndpointStatus>) {
         *self.endpoints.lock().unwrap_or_else(PoisonError::into_inner) = endpoints;
+    }
+
+    fn is_connected_to(&self, endpoint: &Endpoint) -> bool {
+        let endpoints = self.endpoints.lock().unwrap_or_else(PoisonError::into_inner);
+        endpoints
+            .iter()
+            .any(|one| matches!(one, EndpointStatus::Connected(other) if other == endpoint))
     }
 
     pub(crate) fn status(&self) -> SocketStatus {

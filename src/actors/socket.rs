@@ -60,8 +60,8 @@ pub struct Socket<K: Pattern> {
     /// The mailbox has told that nothing more is to come, as far as it is to be heard.
     last_call: bool,
     alarm: Option<(Instant, SpawnHandle)>,
-    /// Since when it has not been up; nothing before it was up for the first time.
-    down_since: Option<Instant>,
+    /// Whether it was up before it failed: then its next opening is a restart.
+    was_up: bool,
     ending: ErrorKind,
 }
 
@@ -112,7 +112,7 @@ impl<K: Pattern> Socket<K> {
             handled: 0,
             last_call: false,
             alarm: None,
-            down_since: None,
+            was_up: false,
             ending: ErrorKind::Closed,
         }
     }

@@ -12,6 +12,7 @@
 pub(crate) mod context;
 pub(crate) mod descriptors;
 pub(crate) mod errno;
+mod ipc;
 pub(crate) mod message;
 pub(crate) mod option;
 pub(crate) mod socket;

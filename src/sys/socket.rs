@@ -6,7 +6,7 @@ use std::os::fd::RawFd;
 use std::ptr::NonNull;
 
 use super::option::OptionId;
-use super::{Context, Errno, Message};
+use super::{Context, Errno, Message, ipc};
 
 /// The socket types of libzmq that this crate opens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -170,6 +170,11 @@ impl Socket {
     /// # Errors
     /// What `zmq_bind(3)` lists, and every errno of the operating system.
     pub(crate) fn bind(&self, endpoint: &str) -> Result<(), Errno> {
+        match endpoint.strip_prefix("ipc://") {
+            // Names in the abstract namespace (`@`) are the kernel's to give.
+            Some(path) if path != "*" && !path.starts_with('@') => ipc::check_free(path)?,
+            _ => {}
+        }
         self.at(endpoint, zmq_sys::zmq_bind)
     }
 

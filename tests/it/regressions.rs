@@ -6,7 +6,7 @@ use actix_zmq::prelude::*;
 use actix_zmq::{IntoReceiver, SocketState};
 
 use crate::support::{
-    bound, collector, count, events, eventually, finish, gated, open, raw, status, within,
+    bound, collector, count, events, eventually, finish, gated, ipc, open, raw, status, within,
 };
 
 #[actix::test]
@@ -446,6 +446,72 @@ async fn a_factory_for_one_socket_opens_one_socket() {
             assert_eq!(second.map(|_| ()).unwrap_err().kind(), ErrorKind::TooManySockets);
             finish(zmq).await;
         }
+    })
+    .await;
+}
+
+#[actix::test]
+async fn neighbours_find_the_successor_of_a_closed_inproc_socket() {
+    within(async {
+        let zmq = Factory::builder().start();
+        let (pulled, mut told) = collector::<Pulled>();
+        let pull = || {
+            let receiver = pulled.clone().recipient::<Pulled>();
+            PullSocket::bind("inproc://successor").deliver_to(receiver)
+        };
+        let first = open(&zmq, pull()).await;
+        let push = open(&zmq, PushSocket::connect("inproc://successor")).await;
+        push.send(Push("first")).await.unwrap().unwrap();
+        assert_eq!(told.next().await.0[0], "first");
+        for _ in 0..3 {
+            first.send(Close::new()).await.unwrap().unwrap();
+            let second = open(&zmq, pull()).await;
+            eventually("one arrives", async || {
+                push.do_send(Push("next"));
+                !told.drain().is_empty()
+            })
+            .await;
+            second.send(Close::new()).await.unwrap().unwrap();
+            // By `Bind` on a socket that is open already.
+            let receiver = pulled.clone().recipient::<Pulled>();
+            let third = open(&zmq, PullSocket::new().deliver_to(receiver)).await;
+            third.send(Bind::new("inproc://successor")).await.unwrap().unwrap();
+            eventually("one arrives", async || {
+                push.do_send(Push("next"));
+                !told.drain().is_empty()
+            })
+            .await;
+            third.send(Close::new()).await.unwrap().unwrap();
+        }
+        finish(zmq).await;
+    })
+    .await;
+}
+
+#[actix::test]
+async fn an_ipc_path_is_not_taken_away_from_the_server_that_listens_there() {
+    within(async {
+        let zmq = Factory::builder().start();
+        let path = ipc();
+        let (pulled, mut told) = collector::<Pulled>();
+        let pull = PullSocket::bind(&*path).name("pull");
+        let pull = open(&zmq, pull.deliver_to(pulled.recipient::<Pulled>())).await;
+        let other = Factory::builder().start();
+        let thief = PushSocket::bind(&*path);
+        let error = other.send(Open(thief)).await.unwrap().map(|_| ()).unwrap_err();
+        assert_eq!((error.kind(), error.endpoint()), (ErrorKind::AddressInUse, Some(&*path)));
+        let push = open(&other, PushSocket::connect(&*path)).await;
+        push.send(Push("mine")).await.unwrap().unwrap();
+        assert_eq!(told.next().await.0[0], "mine");
+        // What a dead server left behind is nobody's.
+        pull.send(Close::new()).await.unwrap().unwrap();
+        push.send(Close::new()).await.unwrap().unwrap();
+        eventually("the path is free", async || {
+            other.send(Open(PushSocket::bind(&*path))).await.unwrap().is_ok()
+        })
+        .await;
+        finish(other).await;
+        finish(zmq).await;
     })
     .await;
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::super::pattern::{Inbound, Pattern, Ticket};
 use super::Socket;
 use crate::counters::Counter;
-use crate::endpoint::Transport;
+use crate::endpoint::{Endpoint, Transport};
 use crate::error::{Error, ErrorKind, Result};
 use crate::messages::{EventKind, SocketState};
 
@@ -17,10 +17,10 @@ impl<K: Pattern> Socket<K> {
         match self.opening.open(&mut self.inbound) {
             Ok(live) => {
                 self.live = Some(live);
-                if let Some(gone) = self.down_since.take() {
+                if std::mem::take(&mut self.was_up) {
                     self.around.count(Counter::Restarts);
-                    self.call_back_neighbours(gone);
                 }
+                self.found_neighbours();
                 self.around.shared.set_state(SocketState::Up);
                 self.backoff.succeeded(Instant::now());
                 self.publish_endpoints();
@@ -52,13 +52,21 @@ impl<K: Pattern> Socket<K> {
         }
     }
 
-    /// Peers within the process do not reconnect by themselves.
-    pub(super) fn call_back_neighbours(&self, gone: Instant) {
-        for plan in self.opening.endpoints.iter().filter(|plan| plan.bind) {
-            if plan.given.transport() == Transport::Inproc {
-                self.shared().family.rebound(&plan.given, gone);
-            }
-        }
+    /// Where neighbours within the process find this socket.
+    fn doors(&self) -> impl Iterator<Item = &Endpoint> {
+        let bound = self.opening.endpoints.iter().filter(|plan| plan.bind);
+        bound.map(|plan| &plan.given).filter(|given| given.transport() == Transport::Inproc)
+    }
+
+    /// Tells neighbours who were cut off that the socket is there.
+    fn found_neighbours(&self) {
+        self.doors().for_each(|door| self.shared().family.found(door));
+    }
+
+    /// Cuts neighbours off.
+    fn lose_neighbours(&self) {
+        let now = Instant::now();
+        self.doors().for_each(|door| self.shared().family.lost(door, now));
     }
 
     /// Connects again to neighbours that were gone and are back.
@@ -90,9 +98,7 @@ impl<K: Pattern> Socket<K> {
         let reason = Arc::new(reason);
         self.around.events.emit(EventKind::Down { reason: Arc::clone(&reason) });
         let now = Instant::now();
-        if self.live.is_some() {
-            self.down_since = Some(now);
-        }
+        self.was_up |= self.live.is_some();
         self.salvage();
         let delay = self.backoff.failed(now, fastrand::f64());
         self.inbound.interrupted(delay.is_some(), &mut self.queue, &mut self.around);
@@ -114,6 +120,7 @@ impl<K: Pattern> Socket<K> {
     /// Reads what libzmq still holds, and closes the socket.
     pub(super) fn salvage(&mut self) {
         let Some(mut live) = self.live.take() else { return };
+        self.lose_neighbours();
         live.rescue(&mut self.stash);
         drop(live);
         self.inbound.rescued(&mut self.stash, &mut self.around);
@@ -165,6 +172,7 @@ impl<K: Pattern> Socket<K> {
             }
         }
         if let Some(mut live) = self.live.take() {
+            self.lose_neighbours();
             let until = self.around.shared.linger_until();
             let left = until.map(|at| at.saturating_duration_since(Instant::now()));
             live.set_linger(left.unwrap_or(self.opening.linger).min(self.opening.linger));
