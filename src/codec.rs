@@ -9,7 +9,9 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::error::{Error, ErrorKind};
 use crate::multipart::{Frame, Multipart};
+use crate::shield::shielded;
 
 /// Why a value could not be encoded or decoded.
 #[derive(Debug, thiserror::Error)]
@@ -284,6 +286,16 @@ impl<F: Into<Frame>, const N: usize> Encode for [F; N] {
     fn encode(self) -> Result<Multipart, CodecError> {
         Ok(self.into())
     }
+}
+
+/// Encodes a user's value, whatever its encoder does.
+pub(crate) fn encoded(body: impl Encode) -> Result<Multipart, Error> {
+    let encoded = shielded(|| body.encode())
+        .map_err(|text| Error::new(ErrorKind::Encode).detail(format!("panicked: {text}")))?;
+    encoded.map_err(|error| {
+        let text = error.to_string();
+        Error::new(ErrorKind::Encode).detail(text).caused_by(error)
+    })
 }
 
 #[cfg(test)]

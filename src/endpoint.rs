@@ -1,9 +1,10 @@
 //! Endpoints, parsed once at the edge so that every later step can trust them.
 //!
 //! libzmq checks an endpoint late and loosely: `connect` takes
-//! `tcp://127.0.0.1:99999` and goes to port 34463, and a host that can never
-//! resolve is retried for ever in silence. Each rule below that is stricter
-//! than "libzmq returned no error" closes one of those holes.
+//! `tcp://127.0.0.1:99999` and goes to port 34463, and a text that
+//! can never be a host is retried for ever in silence. Each rule below that is
+//! stricter than "libzmq returned no error" closes one of those holes. Whether
+//! a name that could be a host resolves, nobody can know beforehand.
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -201,6 +202,12 @@ impl Endpoint {
     #[must_use]
     pub const fn transport(&self) -> Transport {
         self.transport
+    }
+
+    /// Whether it has a numeric IPv6 address, of its own or of its source.
+    pub(crate) fn is_ipv6(&self) -> bool {
+        matches!(self.transport, Transport::Tcp | Transport::Ws)
+            && (self.text.contains("://[") || self.text.contains(";["))
     }
 
     /// Returns the port of a `tcp` or `ws` endpoint.

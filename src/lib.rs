@@ -51,7 +51,7 @@
 //! - A send resolves when libzmq has *accepted* the message. What is not
 //!   accepted is given back in the [`Error`], counted, or announced as an event.
 //! - Every request ends exactly once.
-//! - Every queue has a bound, every wait an end.
+//! - Every queue has a bound, and every wait that you give an end to has one.
 //! - Nothing here blocks a thread that runs actors, and no input panics.
 //!
 //! The details, message by message, are in `docs/semantics.md` of the repository.

@@ -18,8 +18,8 @@ use crate::options::{OptionValue, SocketOptions, millis};
 use crate::sys::option::OptionId;
 use crate::sys::{self, Socket};
 
-/// How many received messages are taken along from a socket that is replaced.
-const RESCUED: usize = 10_000;
+/// How many received messages are taken along from a socket that is replaced or closed.
+pub(crate) const RESCUED: usize = 10_000;
 
 /// An arbiter of the factory's, stopped when its last socket is gone.
 pub(crate) struct NamedArbiter(pub(crate) Arbiter);
@@ -42,7 +42,6 @@ pub(crate) struct Origin {
 pub(crate) struct Opening {
     /// Given up when the socket is closed for good.
     pub(crate) context: Option<sys::Context>,
-    pub(crate) arbiter: Option<Arc<NamedArbiter>>,
     pub(crate) options: SocketOptions,
     pub(crate) linger: Duration,
     pub(crate) endpoints: Vec<Plan>,
@@ -101,6 +100,7 @@ impl Opening {
 
 /// Binds, and tells the endpoint as resolved.
 pub(crate) fn bind(socket: &Socket, endpoint: &Endpoint) -> Result<Endpoint> {
+    check_family(socket, endpoint)?;
     let at = |errno| Error::from_errno(errno).at(endpoint.as_str());
     socket.bind(endpoint.as_str()).map_err(|errno| match errno {
         sys::Errno::NODEV => at(errno).detail(
@@ -116,9 +116,20 @@ pub(crate) fn bind(socket: &Socket, endpoint: &Endpoint) -> Result<Endpoint> {
 
 /// Connects, in the background.
 pub(crate) fn connect(socket: &Socket, endpoint: &Endpoint) -> Result<()> {
+    check_family(socket, endpoint)?;
     socket
         .connect(endpoint.as_str())
         .map_err(|errno| Error::from_errno(errno).at(endpoint.as_str()))
+}
+
+/// Without `ZMQ_IPV6` libzmq tries in vain, and says nothing, where there is an
+/// IPv6 address.
+fn check_family(socket: &Socket, endpoint: &Endpoint) -> Result<()> {
+    if endpoint.is_ipv6() && socket.get(OptionId::IPV6) == Ok(0) {
+        let error = Error::new(ErrorKind::InvalidOption).at(endpoint.as_str());
+        return Err(error.detail("an IPv6 address needs `Blueprint::ipv6(true)`"));
+    }
+    Ok(())
 }
 
 impl Live {
@@ -126,6 +137,12 @@ impl Live {
     pub(crate) fn set_linger(&mut self, linger: Duration) {
         // After a shutdown of the context the option is out of reach, and moot.
         let _ = self.pump.port().set_i32(OptionId::LINGER, millis(linger));
+    }
+
+    /// Frees a name of this process at once, not when libzmq gets around to it.
+    pub(crate) fn leave(&self, endpoint: &Endpoint) {
+        // It may never have been bound.
+        let _ = self.pump.port_ref().unbind(endpoint.as_str());
     }
 
     /// Connects again to an endpoint of the same process that was gone.

@@ -7,7 +7,7 @@ use actix::{Context as ActorContext, Handler};
 use super::parked::Accepting;
 use super::pattern::{Inbound, Pattern, Receiving, Surroundings, Wiring};
 use super::socket::Socket;
-use crate::codec::Encode;
+use crate::codec::{Encode, encoded};
 use crate::deliver::Receiver;
 use crate::engine::port::Sends as SendsHow;
 use crate::error::{Error, ErrorKind, Result};
@@ -54,7 +54,7 @@ where
         ctx: &mut ActorContext<Self>,
     ) -> Accepting {
         self.breathe(ctx);
-        match self.encode(body) {
+        match encoded(body) {
             Ok(frames) if frames.is_empty() => {
                 let error = Error::new(ErrorKind::InvalidMessage).detail("a message has frames");
                 self.refuse(error.with_message(frames))

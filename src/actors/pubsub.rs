@@ -10,7 +10,7 @@ use super::parked::Accepting;
 use super::pattern::{Inbound, Pattern, Receiving, Surroundings, Wiring};
 use super::pipeline::require_receiver;
 use super::socket::Socket;
-use crate::codec::Encode;
+use crate::codec::{Encode, encoded};
 use crate::counters::Counter;
 use crate::deliver::Receiver;
 use crate::engine::port::Sends;
@@ -41,6 +41,10 @@ impl Pattern for Pub {
     fn inbound(setup: PubSetup) -> Publishing {
         Publishing { framing: setup.framing }
     }
+
+    fn check(setup: &PubSetup) -> Result<()> {
+        setup.framing.check()
+    }
 }
 
 /// The part of a publisher: it knows how its messages are framed.
@@ -69,7 +73,7 @@ where
     fn handle(&mut self, message: Publish<B>, ctx: &mut ActorContext<Self>) -> Accepting {
         self.breathe(ctx);
         let topic = message.topic.len();
-        let framed = self.encode(message.body).and_then(|body| {
+        let framed = encoded(message.body).and_then(|body| {
             pubsub::compose(&self.inbound().framing, message.topic, body).map_err(|error| {
                 Error::new(ErrorKind::InvalidMessage).detail(error.why).with_message(*error.body)
             })
@@ -110,6 +114,7 @@ impl Pattern for Sub {
     }
 
     fn check(setup: &SubSetup) -> Result<()> {
+        setup.framing.check()?;
         // Without a topic, `Subscribe` brings both.
         let later = setup.topics.is_empty();
         let own = setup.topics.iter().any(|(_, receiver)| receiver.is_some());

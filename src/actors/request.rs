@@ -18,7 +18,7 @@ use uuid::Uuid;
 use super::pattern::{Inbound, Pattern, Surroundings, Ticket, Wiring, refused};
 use super::shared::Shared;
 use super::socket::Socket;
-use crate::codec::{Decode, Encode, Undecodable};
+use crate::codec::{Decode, Encode, Undecodable, encoded};
 use crate::counters::Counter;
 use crate::engine::deadlines::Deadlines;
 use crate::engine::port::Sends;
@@ -371,7 +371,7 @@ impl Inbound for Requesting {
             let Some(open) = table.open.get_mut(&id) else { continue };
             if comes_back && let Some(parts) = &mut open.again {
                 let frames = reqrep::request(id, parts.share());
-                open.place = Some(queue.push(frames, Ticket::Request(id)));
+                open.place = Some(queue.push_again(frames, Ticket::Request(id)));
                 open.left = true;
                 around.count(Counter::Resent);
             } else {
@@ -379,8 +379,6 @@ impl Inbound for Requesting {
                 self.fail(id, Error::new(ErrorKind::Restarted), None);
             }
         }
-        // They were taken once: no bound refuses them now.
-        queue.excuse();
     }
 
     fn closing(&mut self, kind: ErrorKind, queue: &mut Queue<Ticket>, around: &mut Surroundings) {
@@ -416,7 +414,7 @@ where
 
 impl<K: Requests + Pattern<Inbound = Requesting>> Socket<K> {
     fn begin<B: Encode, R>(&mut self, request: Request<B, R>) -> Result<ReplyingState> {
-        let mut parts = self.encode(request.body)?;
+        let mut parts = encoded(request.body)?;
         if let Err(error) = self.check_open() {
             return Err(error.with_message(parts));
         }

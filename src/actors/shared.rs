@@ -40,7 +40,10 @@ pub(crate) struct Family {
 impl Family {
     pub(crate) fn watch(&self, recipient: Recipient<SocketEvent>) {
         let mut watchers = self.watchers.lock().unwrap_or_else(PoisonError::into_inner);
-        watchers.retain(|(_, watcher)| watcher.connected());
+        // Each time that it would grow: looked through once per watcher, on average.
+        if watchers.len() == watchers.capacity() {
+            watchers.retain(|(_, watcher)| watcher.connected());
+        }
         watchers.push((self.version.fetch_add(1, Ordering::AcqRel) + 1, recipient));
     }
 

@@ -12,12 +12,11 @@ use actix::{Actor, ActorFutureExt, AsyncContext, Context, SpawnHandle, fut};
 use futures::channel::oneshot;
 
 use super::events::Events;
-use super::open::{Live, Opening, Origin};
+use super::open::{Live, NamedArbiter, Opening, Origin};
 use super::parked::{Accepting, Sender};
 use super::pattern::{Inbound, Pattern, Surroundings, Ticket};
 use super::shared::Shared;
 use crate::blueprint::{Blueprint, Plan};
-use crate::codec::Encode;
 use crate::endpoint::IntoEndpoint;
 use crate::engine::backoff::Backoff;
 use crate::engine::queue::Queue;
@@ -25,7 +24,6 @@ use crate::engine::slots::Slots;
 use crate::error::{Error, ErrorKind, Result};
 use crate::messages::{EndpointStatus, SocketState};
 use crate::multipart::Multipart;
-use crate::shield::shielded;
 use crate::sys;
 
 /// Messages from the mailbox between two turns of the pump. Actix empties a
@@ -50,6 +48,8 @@ pub struct Socket<K: Pattern> {
     slots: Slots<Sender>,
     opening: Opening,
     live: Option<Live>,
+    /// Keeps a named arbiter running as long as somebody may send to this actor.
+    _arbiter: Option<Arc<NamedArbiter>>,
     opener: Option<oneshot::Sender<Result<()>>>,
     retry_first: bool,
     backoff: Backoff,
@@ -59,6 +59,8 @@ pub struct Socket<K: Pattern> {
     handled: usize,
     /// The mailbox has told that nothing more is to come, as far as it is to be heard.
     last_call: bool,
+    /// How many more messages that libzmq has received a closing socket delivers.
+    draining: u64,
     alarm: Option<(Instant, SpawnHandle)>,
     /// Whether it was up before it failed: then its next opening is a restart.
     was_up: bool,
@@ -97,13 +99,13 @@ impl<K: Pattern> Socket<K> {
             slots: Slots::default(),
             opening: Opening {
                 context: Some(origin.context),
-                arbiter: origin.arbiter,
                 options: blueprint.options,
                 linger: blueprint.linger.unwrap_or(origin.linger),
                 endpoints: blueprint.endpoints,
                 wiring: K::WIRING,
             },
             live: None,
+            _arbiter: origin.arbiter,
             opener: Some(opener),
             retry_first: blueprint.retry_first,
             backoff: Backoff::new(blueprint.restart),
@@ -111,6 +113,7 @@ impl<K: Pattern> Socket<K> {
             stash: VecDeque::new(),
             handled: 0,
             last_call: false,
+            draining: 0,
             alarm: None,
             was_up: false,
             ending: ErrorKind::Closed,
@@ -174,15 +177,6 @@ impl<K: Pattern> Socket<K> {
         }
     }
 
-    pub(crate) fn encode(&self, body: impl Encode) -> Result<Multipart> {
-        let encoded = shielded(|| body.encode())
-            .map_err(|text| Error::new(ErrorKind::Encode).detail(format!("panicked: {text}")))?;
-        encoded.map_err(|error| {
-            let text = error.to_string();
-            Error::new(ErrorKind::Encode).detail(text).caused_by(error)
-        })
-    }
-
     /// Queues a message whose sender wants to know when libzmq has it.
     pub(crate) fn enqueue(&mut self, frames: Multipart, topic: usize) -> Accepting {
         if let Err(error) = self.check_open() {
@@ -233,6 +227,7 @@ impl<K: Pattern> Actor for Socket<K> {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
+        self.publish_endpoints();
         self.open();
         ctx.spawn(turn::Driver);
     }

@@ -205,6 +205,12 @@ impl Backoff {
         self.up_since.get_or_insert(now);
     }
 
+    /// Says after which delay to restart a socket that nothing is wrong with.
+    pub(crate) const fn on_demand(&mut self) -> Duration {
+        self.up_since = None;
+        self.policy.initial
+    }
+
     /// Returns how many restarts were granted since the delays last started
     /// over.
     pub(crate) const fn attempt(&self) -> u32 {

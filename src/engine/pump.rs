@@ -77,6 +77,11 @@ impl<P: Port, W: Wakeup> Pump<P, W> {
         &mut self.port
     }
 
+    /// The socket, for what changes nothing that the pump knows.
+    pub(crate) const fn port_ref(&self) -> &P {
+        &self.port
+    }
+
     /// Reads no more, and goes on sending.
     pub(crate) const fn stop_receiving(&mut self) {
         self.receives = false;

@@ -19,6 +19,8 @@ pub(crate) struct Item<T> {
     pub(crate) frames: Multipart,
     pub(crate) ticket: T,
     bytes: usize,
+    /// Taken once before: no bound is held against it.
+    excused: bool,
 }
 
 /// A place in the queue: its number, and the message unless it was withdrawn.
@@ -67,6 +69,8 @@ pub(crate) struct Queue<T> {
     holes: usize,
     messages: usize,
     bytes: usize,
+    /// How many of these messages, and of these bytes, are excused.
+    excused: (usize, usize),
     limits: QueueLimits,
     done: Vec<(T, Outcome)>,
 }
@@ -81,6 +85,7 @@ impl<T> Queue<T> {
             holes: 0,
             messages: 0,
             bytes: 0,
+            excused: (0, 0),
             limits,
             done: Vec::new(),
         }
@@ -108,12 +113,26 @@ impl<T> Queue<T> {
 
     /// Adds a message at the end; [`enforce`](Self::enforce) decides whether it may stay.
     pub(crate) fn push(&mut self, frames: Multipart, ticket: T) -> Place {
+        self.add(frames, ticket, false)
+    }
+
+    /// Adds a message that had left before; no bound refuses or drops it.
+    pub(crate) fn push_again(&mut self, frames: Multipart, ticket: T) -> Place {
+        self.add(frames, ticket, true)
+    }
+
+    fn add(&mut self, frames: Multipart, ticket: T, excused: bool) -> Place {
         let bytes = frames.byte_len();
         let number = self.next;
         self.next += 1;
         self.messages += 1;
         self.bytes += bytes;
-        self.ready.push_back(Slot { number, item: Some(Item { frames, ticket, bytes }) });
+        if excused {
+            self.excused.0 += 1;
+            self.excused.1 += bytes;
+        }
+        let item = Item { frames, ticket, bytes, excused };
+        self.ready.push_back(Slot { number, item: Some(item) });
         Place(number)
     }
 
@@ -161,6 +180,15 @@ impl<T> Queue<T> {
     const fn forget(&mut self, item: &Item<T>) {
         self.messages -= 1;
         self.bytes -= item.bytes;
+        if item.excused {
+            self.excused.0 -= 1;
+            self.excused.1 -= item.bytes;
+        }
+    }
+
+    /// The messages and bytes that count towards the bounds.
+    const fn held(&self) -> (usize, usize) {
+        (self.messages - self.excused.0, self.bytes - self.excused.1)
     }
 
     fn skip_holes(&mut self) {
@@ -239,7 +267,7 @@ impl<T> Queue<T> {
     /// Applies the bounds and the policy to what has come since the last time.
     /// `waits` tells whether somebody awaits a ticket.
     pub(crate) fn enforce(&mut self, waits: impl Fn(&T) -> bool) {
-        if self.over(self.messages, self.bytes, 0).is_some() {
+        if self.over(self.held(), 0).is_some() {
             match self.limits.overflow {
                 Overflow::DropOldest => self.drop_oldest(),
                 Overflow::Reject => self.refuse_newest(Outcome::Rejected, |_| false),
@@ -250,15 +278,10 @@ impl<T> Queue<T> {
         self.judged = self.next;
     }
 
-    /// Lets all that has come since the last time stay, whatever the bounds.
-    pub(crate) const fn excuse(&mut self) {
-        self.judged = self.next;
-    }
-
     fn drop_oldest(&mut self) {
-        while let Some(bound) = self.over(self.messages, self.bytes, 0) {
-            self.skip_holes();
-            let ready = self.ready.front().map(|slot| slot.number);
+        while let Some(bound) = self.over(self.held(), 0) {
+            let held = |slot: &&Slot<T>| slot.item.as_ref().is_some_and(|item| !item.excused);
+            let ready = self.ready.iter().find(held).map(|slot| slot.number);
             let lane = self
                 .lanes
                 .iter()
@@ -266,9 +289,10 @@ impl<T> Queue<T> {
                 .min()
                 .filter(|(number, _)| ready.is_none_or(|ready| *number < ready))
                 .map(|(_, lane)| lane.clone());
-            let item = match lane {
-                Some(lane) => self.pop_lane(&lane),
-                None => self.pop_ready(),
+            let item = match (lane, ready) {
+                (Some(lane), _) => self.pop_lane(&lane),
+                (None, Some(number)) => self.withdraw(Place(number)),
+                (None, None) => None,
             };
             let Some(item) = item else { break };
             self.done.push((item.ticket, Outcome::Dropped(item.frames, bound)));
@@ -289,7 +313,9 @@ impl<T> Queue<T> {
         // The number, the bytes, the lane if it is in one.
         let recent = self.ready.iter().rev().take_while(|slot| slot.number >= self.judged);
         let mut new: Vec<(u64, usize, Option<Bytes>)> = recent
-            .filter_map(|slot| Some((slot.number, slot.item.as_ref()?.bytes, None)))
+            .filter_map(|slot| Some((slot.number, slot.item.as_ref()?)))
+            .filter(|(_, item)| !item.excused)
+            .map(|(number, item)| (number, item.bytes, None))
             .collect();
         for (lane, items) in &self.lanes {
             let recent = items.iter().rev().take_while(|(number, _)| *number >= self.judged);
@@ -297,16 +323,17 @@ impl<T> Queue<T> {
         }
         new.sort_unstable_by_key(|(number, ..)| *number);
         // How many messages and bytes stay, of those looked at and before.
-        let mut messages = self.messages - new.len();
-        let mut bytes = self.bytes - new.iter().map(|(_, size, _)| size).sum::<usize>();
+        let (mut messages, mut bytes) = self.held();
+        messages -= new.len();
+        bytes -= new.iter().map(|(_, size, _)| size).sum::<usize>();
         for (number, size, lane) in new {
             let (with, bytes_with) = (messages + 1, bytes + size);
-            let mut over = self.over(with, bytes_with, 0);
+            let mut over = self.over((with, bytes_with), 0);
             if over.is_some()
                 && self.limits.waiting > 0
                 && self.find(number, lane.as_ref()).is_some_and(|item| waits(&item.ticket))
             {
-                over = self.over(with, bytes_with, self.limits.waiting);
+                over = self.over((with, bytes_with), self.limits.waiting);
             }
             match over {
                 None => (messages, bytes) = (with, bytes_with),
@@ -347,7 +374,7 @@ impl<T> Queue<T> {
 
     /// The bound that so many messages and bytes are beyond, if any; with
     /// `waiting`, beyond those for awaited sends.
-    const fn over(&self, messages: usize, bytes: usize, waiting: usize) -> Option<Bound> {
+    const fn over(&self, (messages, bytes): (usize, usize), waiting: usize) -> Option<Bound> {
         let most_bytes = self.limits.bytes.saturating_mul(if waiting == 0 { 1 } else { 2 });
         if messages > self.limits.messages.saturating_add(waiting) {
             return Some(match waiting {
@@ -376,6 +403,7 @@ impl<T> Queue<T> {
         self.forget_lanes();
         self.messages = 0;
         self.bytes = 0;
+        self.excused = (0, 0);
         self.holes = 0;
         self.ready.drain(..).filter_map(|slot| slot.item).collect()
     }

@@ -3,6 +3,7 @@
 use bytes::{Bytes, BytesMut};
 
 use crate::codec::Undecodable;
+use crate::error::{Error, ErrorKind};
 use crate::multipart::{Frame, Multipart};
 
 /// How a topic and its body become frames.
@@ -36,6 +37,16 @@ impl TopicFraming {
     #[must_use]
     pub const fn tagged() -> Self {
         Self::Tagged { separator: Bytes::from_static(b"\0") }
+    }
+
+    /// # Errors
+    /// [`InvalidOption`](ErrorKind::InvalidOption) for a separator that separates nothing.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        if self.separator().is_empty() {
+            let error = Error::new(ErrorKind::InvalidOption);
+            return Err(error.detail("the tagged framing needs a separator of at least one byte"));
+        }
+        Ok(())
     }
 
     fn separator(&self) -> &[u8] {
@@ -82,15 +93,16 @@ pub(crate) fn compose(
                 let why = "the tagged framing carries one body frame";
                 return Err(Unframeable { body: Box::new(body), why });
             }
-            if !separator.is_empty() && find(&topic, separator).is_some() {
+            let mut frame =
+                BytesMut::with_capacity(topic.len() + separator.len() + body.byte_len());
+            frame.extend_from_slice(&topic);
+            frame.extend_from_slice(separator);
+            // Also where it begins in the topic and ends in the separator.
+            if find(&frame, separator) != Some(topic.len()) {
                 let why = "the topic contains the separator of the tagged framing";
                 return Err(Unframeable { body: Box::new(body), why });
             }
-            let body = body.into_first();
-            let mut frame = BytesMut::with_capacity(topic.len() + separator.len() + body.len());
-            frame.extend_from_slice(&topic);
-            frame.extend_from_slice(separator);
-            frame.extend_from_slice(&body);
+            frame.extend_from_slice(&body.into_first());
             Ok(Frame::from(frame.freeze()).into())
         }
         TopicFraming::Whole => {
@@ -120,8 +132,8 @@ pub(crate) fn parse(
     }
     let separator = framing.separator();
     let cut = match frames.first() {
-        Some(first) if !separator.is_empty() => find(first, separator),
-        _ => None,
+        Some(first) => find(first, separator),
+        None => None,
     };
     match cut {
         Some(at) => {
@@ -155,6 +167,7 @@ fn split_first(mut frames: Multipart) -> (Frame, Multipart) {
     (frames.into_first(), body)
 }
 
+/// Where a separator, which is never empty, stands first.
 fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
     haystack.windows(needle.len()).position(|window| window == needle)
 }

@@ -32,6 +32,16 @@ pub enum SocketType {
     Reply,
 }
 
+impl SocketType {
+    /// Whether such a socket sends anything but subscriptions.
+    pub(crate) const fn sends(self) -> bool {
+        match self {
+            Self::Pub | Self::Push | Self::Request | Self::Reply => true,
+            Self::Sub | Self::Pull => false,
+        }
+    }
+}
+
 impl fmt::Display for SocketType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {

@@ -33,7 +33,9 @@ endpoint_command! {
     /// Listens at one more endpoint (`zmq_bind(3)`). The result is the
     /// endpoint as resolved: `tcp://127.0.0.1:*` becomes a port.
     ///
-    /// A restart listens there again, at the same port.
+    /// A restart listens there again, at the same port. libzmq frees a port in
+    /// the background: for a moment after [`Unbind`] or [`Close`] it is still
+    /// in use, and a bind may be repeated.
     ///
     /// # Errors
     /// [`InvalidEndpoint`](crate::ErrorKind::InvalidEndpoint),
@@ -107,11 +109,13 @@ impl Message for Close {
 /// subscriptions and unsent messages come back. Requests in flight end with
 /// [`Restarted`](crate::ErrorKind::Restarted) unless they are idempotent.
 ///
-/// Resolves when the restart has begun; [`EventKind::Up`](super::EventKind::Up) tells when it is done.
+/// Resolves when the restart has begun, which is done after the policy's
+/// initial delay; [`EventKind::Up`](super::EventKind::Up) tells. It is no
+/// failure, and does not count against the restart budget.
 ///
 /// # Errors
-/// [`Closed`](crate::ErrorKind::Closed) when the socket is closed,
-/// [`GaveUp`](crate::ErrorKind::GaveUp) when the restart budget is spent.
+/// [`Closed`](crate::ErrorKind::Closed) when the socket is closed, or
+/// [`GaveUp`](crate::ErrorKind::GaveUp) when it was given up.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Restart;
 
@@ -121,6 +125,9 @@ impl Message for Restart {
 
 /// Sends every [`SocketEvent`] from now on to a recipient; to a socket, or to
 /// the [`Factory`](crate::Factory) for the events of all its sockets.
+///
+/// The socket or factory keeps the recipient, and so its actor, alive. An actor
+/// that has heard enough stops itself (`ctx.stop()`), and is forgotten.
 ///
 /// Events to one recipient go out one at a time. Up to 256 wait while it is
 /// busy; beyond that the oldest are left out and

@@ -43,7 +43,7 @@ pub enum EventKind {
     },
     /// The socket will be opened again.
     Restarting {
-        /// How many restarts in a row this makes, from 1.
+        /// How many restarts in a row this makes, from 1; 0 for one on demand.
         attempt: u32,
         /// When.
         after: Duration,

@@ -162,7 +162,8 @@ pub struct SocketStatus {
     pub endpoints: Vec<EndpointStatus>,
     /// How often it was opened again.
     pub restarts: u64,
-    /// Messages in the outbound queue.
+    /// Messages in the outbound queue. With [`Overflow::Wait`](crate::Overflow::Wait),
+    /// awaited ones may wait beyond the bound.
     pub queued: usize,
     /// The bound of the outbound queue, in messages.
     pub queue_limit: usize,
@@ -274,7 +275,9 @@ pub struct ShutdownReport {
 impl ShutdownReport {
     /// Whether nothing was left behind: the context ended in time, every socket
     /// said so itself, no message that nobody awaits was still queued, and no
-    /// received request was left without an answer.
+    /// received request was left without an answer. It says nothing of what was
+    /// given back ([`SocketReport::returned`]), nor of what peers make of what
+    /// they were sent.
     #[must_use]
     pub fn is_clean(&self) -> bool {
         self.terminated

@@ -10,7 +10,7 @@ use actix::Message;
 use futures::channel::oneshot;
 use futures::task::AtomicWaker;
 
-use crate::codec::{Decode, Encode, Undecodable};
+use crate::codec::{Decode, Encode, Undecodable, encoded};
 use crate::deliver::Delivery;
 use crate::error::{Error, ErrorKind, Result};
 use crate::multipart::Multipart;
@@ -199,9 +199,7 @@ impl Responder {
     }
 
     fn answer(mut self, body: impl Encode, confirm: Option<Confirm>) -> Result<()> {
-        let frames = body
-            .encode()
-            .map_err(|error| Error::new(ErrorKind::Encode).detail(error.to_string()))?;
+        let frames = encoded(body)?;
         match self.desk.take() {
             Some(desk) => {
                 desk.put(Answer { token: self.token, outcome: Answered::Reply(frames, confirm) })

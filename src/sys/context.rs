@@ -15,6 +15,12 @@ const OWN_DESCRIPTORS: usize = 16;
 /// What an I/O thread opens: a poller and a mailbox of two ends.
 const DESCRIPTORS_PER_IO_THREAD: usize = 4;
 
+/// The most sockets that a context can have (`ZMQ_SOCKET_LIMIT`). libzmq
+/// takes more, and aborts for want of memory.
+pub(crate) const SOCKET_LIMIT: i32 = 65_535;
+/// How many places are kept for sockets that libzmq has not closed yet.
+pub(crate) const CLOSING: i32 = 64;
+
 type Callback = Box<dyn FnOnce() + Send>;
 
 /// A shared libzmq context.
@@ -64,8 +70,9 @@ impl Context {
         let raw = NonNull::new(unsafe { zmq_sys::zmq_ctx_new() }).ok_or_else(Errno::last)?;
         let context = Self(Arc::new(Inner { raw, farewell, terminated: Mutex::new(Vec::new()) }));
         context.set(zmq_sys::ZMQ_IO_THREADS, io_threads)?;
-        // One more, for the first socket below and for one that is just being closed.
-        context.set(zmq_sys::ZMQ_MAX_SOCKETS, max_sockets.saturating_add(1))?;
+        // Some more, for the first socket below and for those that are just being closed.
+        let most = max_sockets.saturating_add(CLOSING).min(SOCKET_LIMIT);
+        context.set(zmq_sys::ZMQ_MAX_SOCKETS, most)?;
         // With BLOCKY off a socket without an explicit linger has linger 0.
         context.set(zmq_sys::ZMQ_BLOCKY, 0)?;
         // The first socket starts the threads: now, while descriptors are known to be there.

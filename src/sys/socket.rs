@@ -93,6 +93,14 @@ impl Socket {
         Ok(Events(u32::try_from(bits).unwrap_or(0)))
     }
 
+    /// Reads an option.
+    ///
+    /// # Errors
+    /// `EINVAL` for an option that is no number, `ETERM` after a shutdown.
+    pub(crate) fn get(&self, option: OptionId) -> Result<i32, Errno> {
+        self.get_i32(option.0)
+    }
+
     fn get_i32(&self, option: u32) -> Result<i32, Errno> {
         let option = c_int::try_from(option).map_err(|_| Errno::INVAL)?;
         let mut value: c_int = 0;

@@ -6,7 +6,8 @@ use actix_zmq::prelude::*;
 use actix_zmq::{IntoReceiver, SocketState};
 
 use crate::support::{
-    bound, collector, count, events, eventually, finish, gated, ipc, open, raw, status, within,
+    bound, collector, count, events, eventually, finish, gated, inbox, ipc, open, raw, status,
+    within,
 };
 
 #[actix::test]
@@ -511,6 +512,155 @@ async fn an_ipc_path_is_not_taken_away_from_the_server_that_listens_there() {
         })
         .await;
         finish(other).await;
+        finish(zmq).await;
+    })
+    .await;
+}
+
+#[actix::test]
+async fn a_panic_in_the_encoder_of_an_answer_is_an_error_and_restarts_nothing() {
+    /// Refuses to be encoded, loudly.
+    struct Explosive;
+
+    impl serde::Serialize for Explosive {
+        fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+            panic!("boom")
+        }
+    }
+
+    within(async {
+        let zmq = Factory::builder().start();
+        let (told, mut outcomes) = inbox::<Result<(), Error>>();
+        let server = ReplySocket::bind("inproc://explosive").name("server").on_message(
+            move |request: IncomingRequest| told(request.responder.reply(Json(Explosive))),
+        );
+        open(&zmq, server).await;
+        let client = open(&zmq, RequestSocket::connect("inproc://explosive")).await;
+        client.do_send(Request::new("x"));
+        let error = outcomes.next().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Encode);
+        assert!(error.to_string().contains("boom"), "{error}");
+        assert_eq!(status(&zmq, "server").await.restarts, 0);
+        finish(zmq).await;
+    })
+    .await;
+}
+
+#[actix::test]
+async fn an_ipv6_address_without_ipv6_is_told_and_not_tried_in_vain() {
+    within(async {
+        let zmq = Factory::builder().start();
+        for blueprint in [
+            PushSocket::bind("tcp://[::1]:*"),
+            PushSocket::connect("tcp://[::1]:5555"),
+            PushSocket::connect("tcp://[::1]:0;127.0.0.1:5555"),
+        ] {
+            let error = zmq.send(Open(blueprint)).await.unwrap().map(|_| ()).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidOption, "{error}");
+            assert!(error.endpoint().is_some());
+        }
+        open(&zmq, PushSocket::connect("tcp://[::1]:5555").ipv6(true)).await;
+        finish(zmq).await;
+    })
+    .await;
+}
+
+#[actix::test]
+async fn a_socket_that_is_not_open_yet_shows_where_it_will_be() {
+    within(async {
+        let zmq = Factory::builder().start();
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let endpoint = format!("tcp://{}", taken.local_addr().unwrap());
+        open(&zmq, PushSocket::bind(&*endpoint).name("push").open_with_retry()).await;
+        assert_eq!(bound(&zmq, "push").await, endpoint);
+        assert_ne!(status(&zmq, "push").await.state, SocketState::Up);
+        finish(zmq).await;
+    })
+    .await;
+}
+
+#[actix::test]
+async fn a_closed_socket_on_a_named_arbiter_still_gives_messages_back() {
+    within(async {
+        let zmq = Factory::builder().start();
+        let push = open(&zmq, PushSocket::bind("inproc://named").arbiter("far")).await;
+        finish(zmq).await;
+        let error = push.send(Push("late")).await.unwrap().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Closed);
+        assert_eq!(error.into_message(), Some("late".into()));
+    })
+    .await;
+}
+
+#[actix::test]
+async fn more_sockets_than_libzmq_can_have_are_an_error_and_no_abort() {
+    within(async {
+        for most in [0, 65_535, 2_147_483_000, u32::MAX] {
+            let zmq = Factory::builder().max_sockets(most).start();
+            let error = zmq.send(Open(PushSocket::new())).await.unwrap().map(|_| ()).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidOption, "{most}: {error}");
+        }
+    })
+    .await;
+}
+
+#[actix::test]
+async fn a_name_and_a_place_are_free_as_soon_as_a_socket_is_closed() {
+    within(async {
+        let zmq = Factory::builder().max_sockets(2).start();
+        for _ in 0..50 {
+            let push = open(&zmq, PushSocket::bind("inproc://again")).await;
+            push.send(Close::new()).await.unwrap().unwrap();
+        }
+        finish(zmq).await;
+    })
+    .await;
+}
+
+#[actix::test]
+async fn requests_that_are_sent_again_push_nobody_out_and_are_not_dropped() {
+    within(async {
+        let zmq = Factory::builder().start();
+        let (fill, mut held) = inbox::<IncomingRequest>();
+        let client = RequestSocket::bind("inproc://dropped").name("client");
+        let client = open(&zmq, client.overflow(Overflow::DropOldest, 10)).await;
+        let server = ReplySocket::connect("inproc://dropped").on_message(fill);
+        let server = open(&zmq, server).await;
+        let asked: Vec<_> =
+            (0..10_u8).map(|number| client.send(Request::new([[number]]).idempotent())).collect();
+        let more: Vec<_> =
+            (10..14_u8).map(|number| client.send(Request::new([[number]]).idempotent())).collect();
+        drop(held.take(14).await);
+        server.send(Close::new()).await.unwrap().unwrap();
+        client.send(Restart).await.unwrap().unwrap();
+        eventually("they wait again", async || status(&zmq, "client").await.queued == 14).await;
+        let server = ReplySocket::connect("inproc://dropped");
+        let echo = |request: IncomingRequest| {
+            let IncomingRequest { body, responder } = request;
+            responder.reply(body).unwrap();
+        };
+        open(&zmq, server.on_message(echo)).await;
+        for (number, reply) in (0..14_u8).zip(asked.into_iter().chain(more)) {
+            assert_eq!(reply.await.unwrap().unwrap()[0], &[number]);
+        }
+        finish(zmq).await;
+    })
+    .await;
+}
+
+#[actix::test]
+async fn a_separator_that_begins_in_the_topic_or_is_none_is_refused() {
+    within(async {
+        let zmq = Factory::builder().start();
+        let framing = TopicFraming::Tagged { separator: ";;".into() };
+        let publisher = open(&zmq, PubSocket::bind("inproc://overlap").framing(framing)).await;
+        let error = publisher.send(Publish::new("x;", "body")).await.unwrap().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidMessage);
+        assert_eq!(error.into_message(), Some("body".into()));
+        let framing = TopicFraming::Tagged { separator: "".into() };
+        let publisher = PubSocket::bind("inproc://empty").framing(framing);
+        let error = zmq.send(Open(publisher)).await.unwrap().map(|_| ()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidOption);
         finish(zmq).await;
     })
     .await;

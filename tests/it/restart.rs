@@ -212,7 +212,7 @@ async fn watchers_hear_of_a_restart_in_order_and_with_the_reason() {
             let EventKind::Up { endpoints: first } = told.next().await.kind else { panic!() };
             let EventKind::Down { reason } = told.next().await.kind else { panic!() };
             assert_eq!(reason.kind(), ErrorKind::Restarting);
-            let EventKind::Restarting { attempt: 1, .. } = told.next().await.kind else { panic!() };
+            let EventKind::Restarting { attempt: 0, .. } = told.next().await.kind else { panic!() };
             // The port may need a moment to be free: then it is tried again.
             let second = told
                 .event(|kind| match kind {
@@ -279,23 +279,57 @@ async fn a_panic_in_a_closure_restarts_its_socket_and_harms_no_other() {
 }
 
 #[actix::test]
-async fn a_socket_that_fails_too_often_is_given_up_with_its_messages_returned() {
+async fn a_socket_that_fails_too_often_is_given_up() {
     within(async {
         let zmq = Factory::builder().start();
         let (watcher, mut events) = events();
+        let endpoint = inproc();
+        let push = open(&zmq, PushSocket::bind(&*endpoint)).await;
         let policy = RestartPolicy::default().initial(ms(1)).budget(2);
-        let push = PushSocket::new().restart(policy).watch(watcher);
-        let push = open(&zmq, push).await;
-        let waiting = push.send(Push("waits"));
-        for _ in 0..2 {
-            events.up().await;
-            push.send(Restart).await.unwrap().unwrap();
+        let pull = PullSocket::connect(&*endpoint).restart(policy).watch(watcher);
+        let pull = open(&zmq, pull.on_message(|_: Pulled| panic!("every time"))).await;
+        for number in 0..5_u8 {
+            push.do_send(Push(vec![number]));
         }
-        events.up().await;
-        let error = push.send(Restart).await.unwrap().unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::GaveUp);
-        events.event(|kind| matches!(kind, EventKind::GaveUp { .. }).then_some(())).await;
+        let reason = events
+            .event(|kind| match kind {
+                EventKind::GaveUp { reason } => Some(reason),
+                _ => None,
+            })
+            .await;
+        assert_eq!(reason.kind(), ErrorKind::Panicked);
         events.event(|kind| matches!(kind, EventKind::Closed).then_some(())).await;
+        let error = pull.send(Restart).await.unwrap().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::GaveUp);
+        finish(zmq).await;
+    })
+    .await;
+}
+
+/// A socket whose endpoint was taken while it was down, and that may not fail.
+async fn given_up<K: actix_zmq::Pattern>(
+    zmq: &Addr<Factory>,
+    socket: &Addr<actix_zmq::Socket<K>>,
+    endpoint: &str,
+) {
+    socket.send(Restart).await.unwrap().unwrap();
+    open(zmq, PushSocket::bind(endpoint)).await;
+    eventually("given up", async || {
+        let again = socket.send(Restart).await.unwrap();
+        again.is_err_and(|error| error.kind() == ErrorKind::GaveUp)
+    })
+    .await;
+}
+
+#[actix::test]
+async fn a_socket_that_is_given_up_gives_its_messages_back() {
+    within(async {
+        let zmq = Factory::builder().start();
+        let endpoint = inproc();
+        let policy = RestartPolicy::default().initial(ms(50)).budget(0);
+        let push = open(&zmq, PushSocket::bind(&*endpoint).restart(policy)).await;
+        let waiting = push.send(Push("waits"));
+        given_up(&zmq, &push, &endpoint).await;
         let error = waiting.await.unwrap().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::GaveUp);
         assert_eq!(error.into_message(), Some("waits".into()));
@@ -313,16 +347,31 @@ async fn an_idempotent_request_that_had_left_is_not_given_back_as_unsent() {
         let zmq = Factory::builder().start();
         let (fill, mut held) = inbox::<IncomingRequest>();
         let endpoint = inproc();
-        open(&zmq, ReplySocket::bind(&*endpoint).on_message(fill)).await;
-        let client = RequestSocket::connect(&*endpoint).restart(RestartPolicy::default().budget(0));
-        let client = open(&zmq, client).await;
+        let policy = RestartPolicy::default().initial(ms(50)).budget(0);
+        let client = open(&zmq, RequestSocket::bind(&*endpoint).restart(policy)).await;
+        open(&zmq, ReplySocket::connect(&*endpoint).name("server").on_message(fill)).await;
         let asked = client.send(Request::new("left").idempotent());
-        held.next().await;
-        let error = client.send(Restart).await.unwrap().unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::GaveUp);
+        let unanswered = held.next().await;
+        given_up(&zmq, &client, &endpoint).await;
         let error = asked.await.unwrap().unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Restarted);
+        assert_eq!(error.kind(), ErrorKind::GaveUp);
         assert_eq!(error.into_message(), None, "it may have been served");
+        drop(unanswered);
+        finish(zmq).await;
+    })
+    .await;
+}
+
+#[actix::test]
+async fn restarts_on_demand_are_no_failures() {
+    within(async {
+        let zmq = Factory::builder().start();
+        let policy = RestartPolicy::default().initial(ms(1)).budget(1);
+        let push = open(&zmq, PushSocket::new().name("push").restart(policy)).await;
+        for round in 1..=30 {
+            push.send(Restart).await.unwrap().unwrap();
+            up_again(&zmq, "push", round).await;
+        }
         finish(zmq).await;
     })
     .await;

@@ -116,6 +116,77 @@ async fn what_was_sent_before_the_last_address_is_dropped_is_flushed() {
 }
 
 #[actix::test]
+async fn what_is_flushed_within_a_factory_is_delivered() {
+    within(async {
+        for arbiter in ["same", "other"] {
+            let zmq = Factory::builder().start();
+            let endpoint = inproc();
+            let (fill, mut told) = inbox::<Pulled>();
+            let mut pull = PullSocket::bind(&*endpoint).hwm(1).on_message(fill);
+            if arbiter == "other" {
+                pull = pull.arbiter("other");
+            }
+            open(&zmq, pull).await;
+            let push = PushSocket::connect(&*endpoint).hwm(1).overflow(Overflow::Wait, 10_000);
+            let push = open(&zmq, push).await;
+            for number in 0..5_000_u32 {
+                push.do_send(Push(number.to_be_bytes().to_vec()));
+            }
+            let report = finish(zmq).await;
+            assert!(report.is_clean(), "{report}");
+            assert_eq!(report.sockets[1].sent, 5_000, "{report}");
+            // libzmq's queue holds one, and its reader another.
+            let delivered = told.drain().len();
+            assert_eq!(delivered, 5_000, "{report}");
+        }
+    })
+    .await;
+}
+
+#[actix::test]
+async fn a_puller_that_is_closed_delivers_what_it_has_received() {
+    within(async {
+        let zmq = Factory::builder().start();
+        let endpoint = inproc();
+        let push = PushSocket::bind(&*endpoint).hwm(0).overflow(Overflow::Wait, 10_000);
+        let push = open(&zmq, push).await;
+        let (fill, mut told) = inbox::<Pulled>();
+        let pull = PullSocket::connect(&*endpoint).hwm(0).name("pull").on_message(fill);
+        let pull = open(&zmq, pull).await;
+        for number in 0..5_000_u32 {
+            push.do_send(Push(number.to_be_bytes().to_vec()));
+        }
+        push.send(Close::within(Duration::from_secs(5))).await.unwrap().unwrap();
+        pull.send(Close::within(Duration::from_secs(5))).await.unwrap().unwrap();
+        assert_eq!(told.drain().len(), 5_000);
+        finish(zmq).await;
+    })
+    .await;
+}
+
+#[actix::test]
+async fn a_puller_under_a_flood_that_never_ends_is_closed_all_the_same() {
+    within(async {
+        let zmq = Factory::builder().start();
+        open(&zmq, PullSocket::bind(ANY_PORT).name("pull").on_message(|_: Pulled| {})).await;
+        let endpoint = bound(&zmq, "pull").await;
+        let flooding = raw::thread(move || {
+            let peer = raw::connected(zmq::PUSH, &endpoint);
+            peer.set_linger(0).unwrap();
+            peer.set_sndtimeo(300).unwrap();
+            while peer.send("flood", 0).is_ok() {}
+        });
+        eventually("flooded", async || status(&zmq, "pull").await.count(Counter::Received) > 1_000)
+            .await;
+        let report = zmq.send(Shutdown::within(Duration::from_secs(10))).await.unwrap();
+        assert!(report.is_clean(), "{report}");
+        assert!(report.took < Duration::from_secs(5), "{report}");
+        flooding.await;
+    })
+    .await;
+}
+
+#[actix::test]
 async fn a_flooded_mailbox_does_not_hold_the_end_up_beyond_its_deadline() {
     within(async {
         let zmq = Factory::builder().start();
@@ -356,6 +427,24 @@ async fn sigint_and_sigterm_shut_down_where_asked_for_and_end_the_system_with_st
 }
 
 #[actix::test]
+async fn of_two_factories_that_end_with_a_signal_neither_cuts_the_other_short() {
+    within(async {
+        let (peer, endpoint) = raw::bound(zmq::PULL);
+        peer.set_rcvhwm(1).unwrap();
+        let mut process = Process::child_of("shutdown::as_a_child", "two factories", &endpoint, "");
+        process.line("ready").await;
+        process.signal("TERM");
+        // Taken slowly, while the other factory has nothing to wait for.
+        let words = raw::thread(move || {
+            (0..1_000).for_each(|_| assert_eq!(raw::receive(&peer)[0].len(), 10_000));
+        });
+        words.await;
+        process.success().await;
+    })
+    .await;
+}
+
+#[actix::test]
 async fn without_asking_for_it_a_signal_ends_the_process_as_ever() {
     within(async {
         let mut process = child("no signal");
@@ -409,6 +498,24 @@ fn as_a_child() {
             tell("ready");
             system.run().unwrap();
             tell("the system has ended");
+            return;
+        }
+        "two factories" => {
+            system.block_on(async {
+                let start = || {
+                    let builder = Factory::builder().linger(Duration::from_secs(5));
+                    builder.shutdown_on_signal(Duration::from_secs(15)).start()
+                };
+                let _idle = start();
+                let busy = start();
+                let push = PushSocket::connect(argument).hwm(1).overflow(Overflow::Wait, 10_000);
+                let push = open(&busy, push.arbiter("far")).await;
+                for _ in 0..1_000 {
+                    push.do_send(Push(vec![0_u8; 10_000]));
+                }
+            });
+            tell("ready");
+            system.run().unwrap();
             return;
         }
         "last words" => {

@@ -38,7 +38,7 @@ impl FactoryBuilder {
         self
     }
 
-    /// How many sockets may be open at a time; at least 1.
+    /// How many sockets may be open at a time, from 1 to 65,471.
     ///
     /// # Default
     /// 1,023
@@ -60,8 +60,9 @@ impl FactoryBuilder {
     }
 
     /// Shuts down within this time on SIGINT or SIGTERM, and then stops the
-    /// current actix `System`, so that `System::run` returns. A `main` that
-    /// awaits something else awaits [`Ended`](crate::Ended).
+    /// current actix `System`, so that `System::run` returns; of several
+    /// factories, the last one to end does that. A `main` that awaits something
+    /// else awaits [`Ended`](crate::Ended).
     ///
     /// From then on the signals do not end the process by themselves. Leave it
     /// off where something else handles them, such as actix-web's server.

@@ -105,7 +105,12 @@ impl Factory {
             return Ok(context.clone());
         }
         let io_threads = i32::from(self.options.io_threads);
+        let most = sys::context::SOCKET_LIMIT - sys::context::CLOSING;
         let max_sockets = i32::try_from(self.options.max_sockets).unwrap_or(i32::MAX);
+        if !(1..=most).contains(&max_sockets) {
+            let error = Error::new(ErrorKind::InvalidOption);
+            return Err(error.detail(format!("max_sockets: {max_sockets}, of 1 to {most}")));
+        }
         let farewell = sys::Farewell {
             may_wait: || tokio::runtime::Handle::try_current().is_err(),
             at_most: self.linger,
@@ -272,16 +277,13 @@ impl Actor for Factory {
 
     fn started(&mut self, ctx: &mut Context<Self>) {
         let Some(within) = self.signals else { return };
+        let participant = signal::Participant::join();
         let signal = fut::wrap_future::<_, Self>(signal::received());
         ctx.spawn(signal.map(move |name, factory, ctx| {
             let Some(name) = name else { return };
             tracing::info!(signal = name, "shutting down on a signal");
             let done = fut::wrap_future::<_, Self>(factory.shut_down(within, ctx));
-            ctx.spawn(done.map(|_, _, _| {
-                if let Some(system) = System::try_current() {
-                    system.stop();
-                }
-            }));
+            ctx.spawn(done.map(move |_, _, _| participant.ended()));
         }));
     }
 }

@@ -37,11 +37,17 @@ impl Plan {
         let linger_until = before(grace);
         let flush_until = before(grace + reserve);
         let answer_until = before(grace + reserve / 2);
-        let orders: Vec<_> = sockets
-            .iter()
-            .map(|socket| socket.order_close(flush_until, Some(linger_until)))
-            .collect();
-        let all_closed = timeout_at(answer_until.into(), join_all(orders)).await.is_ok();
+        let close = |sends: bool, answer_until: Instant| {
+            let orders: Vec<_> = sockets
+                .iter()
+                .filter(|socket| socket.socket_type.sends() == sends)
+                .map(|socket| socket.order_close(flush_until, Some(linger_until)))
+                .collect();
+            async move { timeout_at(answer_until.into(), join_all(orders)).await.is_ok() }
+        };
+        // Who only receives goes last: what is flushed may be for it.
+        let senders_closed = close(true, flush_until + (answer_until - flush_until) / 2).await;
+        let all_closed = close(false, answer_until).await && senders_closed;
         let terminated = match context {
             None => all_closed,
             Some(context) => {

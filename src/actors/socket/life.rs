@@ -1,7 +1,7 @@
 //! Opening, failing, opening again, and the end.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::super::pattern::{Inbound, Pattern, Ticket};
 use super::Socket;
@@ -65,8 +65,12 @@ impl<K: Pattern> Socket<K> {
 
     /// Cuts neighbours off.
     fn lose_neighbours(&self) {
+        let Some(live) = &self.live else { return };
         let now = Instant::now();
-        self.doors().for_each(|door| self.shared().family.lost(door, now));
+        for door in self.doors() {
+            self.shared().family.lost(door, now);
+            live.leave(door);
+        }
     }
 
     /// Connects again to neighbours that were gone and are back.
@@ -95,17 +99,23 @@ impl<K: Pattern> Socket<K> {
     /// The socket failed: plan to open it again, or give up.
     pub(super) fn fail(&mut self, reason: Error) {
         tracing::warn!(socket = %self.shared().id, %reason, "socket is down");
+        let now = Instant::now();
+        let delay = self.backoff.failed(now, fastrand::f64());
+        let again = delay.map(|delay| (self.backoff.attempt(), delay));
+        self.go_down(reason, now, again);
+    }
+
+    /// Closes the socket, to open it again in the given attempt after the given
+    /// delay; without them, for good.
+    fn go_down(&mut self, reason: Error, now: Instant, again: Option<(u32, Duration)>) {
         let reason = Arc::new(reason);
         self.around.events.emit(EventKind::Down { reason: Arc::clone(&reason) });
-        let now = Instant::now();
         self.was_up |= self.live.is_some();
         self.salvage();
-        let delay = self.backoff.failed(now, fastrand::f64());
-        self.inbound.interrupted(delay.is_some(), &mut self.queue, &mut self.around);
-        match delay {
-            Some(after) => {
+        self.inbound.interrupted(again.is_some(), &mut self.queue, &mut self.around);
+        match again {
+            Some((attempt, after)) => {
                 self.around.shared.set_state(SocketState::Down);
-                let attempt = self.backoff.attempt();
                 self.around.events.emit(EventKind::Restarting { attempt, after });
                 // A delay beyond what the clock can tell is as good as never.
                 self.reopen_at = now.checked_add(after);
@@ -119,8 +129,8 @@ impl<K: Pattern> Socket<K> {
 
     /// Reads what libzmq still holds, and closes the socket.
     pub(super) fn salvage(&mut self) {
-        let Some(mut live) = self.live.take() else { return };
         self.lose_neighbours();
+        let Some(mut live) = self.live.take() else { return };
         live.rescue(&mut self.stash);
         drop(live);
         self.inbound.rescued(&mut self.stash, &mut self.around);
@@ -131,7 +141,9 @@ impl<K: Pattern> Socket<K> {
     pub(crate) fn restart(&mut self) -> Result<()> {
         self.check_open()?;
         if self.state() == SocketState::Up {
-            self.fail(Error::new(ErrorKind::Restarting).detail("restart was asked for"));
+            let reason = Error::new(ErrorKind::Restarting).detail("restart was asked for");
+            let delay = self.backoff.on_demand();
+            self.go_down(reason, Instant::now(), Some((0, delay)));
         } else {
             // Down already: without the rest of the delay.
             self.reopen_at = Some(Instant::now());
@@ -171,15 +183,14 @@ impl<K: Pattern> Socket<K> {
                 Some(false) | None => still_queued += 1,
             }
         }
+        self.lose_neighbours();
         if let Some(mut live) = self.live.take() {
-            self.lose_neighbours();
             let until = self.around.shared.linger_until();
             let left = until.map(|at| at.saturating_duration_since(Instant::now()));
             live.set_linger(left.unwrap_or(self.opening.linger).min(self.opening.linger));
         }
         // With the last handle of a socket the factory's context can be terminated.
         self.opening.context = None;
-        self.opening.arbiter = None;
         self.publish_endpoints();
         self.around.events.emit(EventKind::Closed);
         self.around.events.finish();

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use actix::{AsyncContext, Context, fut};
 
+use super::super::open::RESCUED;
 use super::super::pattern::{Inbound, Pattern, Surroundings, Ticket, refused};
 use super::{HANDLED_PER_TURN, Socket};
 use crate::counters::Counter;
@@ -83,7 +84,12 @@ impl<K: Pattern> Socket<K> {
         self.reopen_at = None;
         self.inbound.closing(ErrorKind::Closed, &mut self.queue, &mut self.around);
         if let Some(live) = &mut self.live {
-            live.pump.stop_receiving();
+            if K::TYPE.sends() {
+                // What it would receive is new work.
+                live.pump.stop_receiving();
+            } else {
+                self.draining = RESCUED as u64;
+            }
         }
         if !was_up {
             self.close(ErrorKind::Closed);
@@ -92,7 +98,8 @@ impl<K: Pattern> Socket<K> {
 
     fn is_flushed(&self, now: Instant) -> bool {
         let due = self.around.shared.close_deadline().is_none_or(|deadline| deadline <= now);
-        due || self.live.is_none() || (self.queue.is_empty() && !self.inbound.is_busy())
+        let is_idle = self.queue.is_empty() && self.draining == 0 && !self.inbound.is_busy();
+        due || self.live.is_none() || is_idle
     }
 
     /// Messages rescued from the previous socket go first, a turn's worth at a time.
@@ -128,6 +135,11 @@ impl<K: Pattern> Socket<K> {
         let turn = live.pump.turn(cx, &mut inlet, &mut self.queue, &mut moved);
         self.around.shared.count(Counter::Received, moved.received);
         self.around.shared.count(Counter::ReceivedBytes, moved.received_bytes);
+        // Dry, or without credit, or enough of it.
+        self.draining = match turn {
+            Turn::Yielded => self.draining.saturating_sub(moved.received),
+            _ => 0,
+        };
         match turn {
             Turn::Parked | Turn::Yielded => None,
             Turn::Interrupted => Some(self.take_failure()),
