@@ -12,7 +12,7 @@ use crate::endpoint::{Endpoint, IntoEndpoint};
 use crate::engine::backoff::RestartPolicy;
 use crate::error::{Error, ErrorKind};
 use crate::framing::TopicFraming;
-use crate::kinds::{Pub, Queues, Receives, Reply, Request, Sub};
+use crate::kinds::{Dealer, Pub, Queues, Receives, Reply, Request, Router, Sub};
 use crate::messages::{SocketEvent, TopicMessage};
 use crate::options::{Overflow, QueueLimits, SocketOptions};
 use crate::sys::option::OptionId;
@@ -459,6 +459,43 @@ impl Blueprint<Reply> {
     #[doc(alias = "ZMQ_ROUTER_HANDOVER")]
     pub fn handover(mut self, on: bool) -> Self {
         self.options.set_flag(OptionId::ROUTER_HANDOVER, on);
+        self
+    }
+}
+
+impl Blueprint<Router> {
+    /// Lets a peer take over the routing id of another: after a client with a
+    /// set routing id was cut off, its next connection is served at once.
+    ///
+    /// # Default
+    /// Off: the second peer with one routing id is not heard
+    #[doc(alias = "ZMQ_ROUTER_HANDOVER")]
+    pub fn handover(mut self, on: bool) -> Self {
+        self.options.set_flag(OptionId::ROUTER_HANDOVER, on);
+        self
+    }
+
+    /// Greets every peer that it is connected with by a message of one empty
+    /// frame, so that a ROUTER on the other side learns of this one.
+    ///
+    /// # Default
+    /// Off
+    #[doc(alias = "ZMQ_PROBE_ROUTER")]
+    pub fn probe(mut self, on: bool) -> Self {
+        self.options.set_flag(OptionId::PROBE_ROUTER, on);
+        self
+    }
+}
+
+impl Blueprint<Dealer> {
+    /// Greets every peer that it is connected with by a message of one empty
+    /// frame, so that a ROUTER on the other side learns of this socket.
+    ///
+    /// # Default
+    /// Off
+    #[doc(alias = "ZMQ_PROBE_ROUTER")]
+    pub fn probe(mut self, on: bool) -> Self {
+        self.options.set_flag(OptionId::PROBE_ROUTER, on);
         self
     }
 }

@@ -50,6 +50,9 @@ pub enum ErrorKind {
     /// A bound is reached and the overflow policy refuses the message.
     #[error("queue full")]
     Full,
+    /// The peer that the message is for is at its high-water mark, and the overflow policy refuses to let it wait.
+    #[error("peer is full")]
+    PeerFull,
     /// The overflow policy dropped the message to make room, or for want of it.
     #[error("dropped by the overflow policy")]
     Dropped,
@@ -98,6 +101,7 @@ impl ErrorKind {
             | Self::AddressUnavailable
             | Self::TooManySockets
             | Self::Full
+            | Self::PeerFull
             | Self::Restarting
             | Self::Restarted
             | Self::TimedOut

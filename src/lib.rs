@@ -45,6 +45,8 @@
 //! | everyone who cares to hear it | [`PubSocket`] → [`SubSocket`] | [`Publish`] | [`TopicMessage`] |
 //! | one of many workers to do it | [`PushSocket`] → [`PullSocket`] | [`Push`] | [`Pulled`] |
 //! | an answer | [`RequestSocket`] → [`ReplySocket`] | [`Request`] | [`IncomingRequest`] |
+//! | to route by yourself | [`DealerSocket`] ↔ [`RouterSocket`] | [`SendMessage`], [`SendTo`] | [`Received`], [`ReceivedFrom`] |
+//! | one other, and nobody else | [`PairSocket`] ↔ [`PairSocket`] | [`SendMessage`] | [`Received`] |
 //!
 //! # What is promised
 //!
@@ -86,8 +88,8 @@ mod sys;
 mod topic;
 
 pub use actors::{
-    Factory, FactoryBuilder, Pattern, PubSocket, PullSocket, PushSocket, Receiving, ReplySocket,
-    RequestSocket, Socket, SubSocket,
+    DealerSocket, Factory, FactoryBuilder, PairSocket, Pattern, PubSocket, PullSocket, PushSocket,
+    Receiving, ReplySocket, RequestSocket, RouterSocket, Socket, SubSocket,
 };
 pub use blueprint::Blueprint;
 pub use codec::{Json, MessagePack};
@@ -100,9 +102,9 @@ pub use framing::TopicFraming;
 pub use kinds::SocketType;
 pub use messages::{
     Bind, Close, Connect, Count, Disconnect, Ended, EndpointStatus, EventKind, IncomingRequest,
-    Open, Publish, Pulled, Push, Request, Responder, Restart, Shutdown, ShutdownReport,
-    SocketEvent, SocketId, SocketReport, SocketState, SocketStatus, Status, Subscribe,
-    TopicMessage, Unbind, Unsubscribe, Watch,
+    Open, Publish, Pulled, Push, Received, ReceivedFrom, Request, Responder, Restart, SendMessage,
+    SendTo, Shutdown, ShutdownReport, SocketEvent, SocketId, SocketReport, SocketState,
+    SocketStatus, Status, Subscribe, TopicMessage, Unbind, Unsubscribe, Watch,
 };
 pub use multipart::{Frame, Frames, Multipart};
 pub use options::{Overflow, QueueLimits};

@@ -9,11 +9,11 @@ pub use crate::codec::{Codec, Decode, Encode, Json, MessagePack};
 pub use crate::deliver::{Batch, Receiver, Values};
 pub use crate::messages::{
     Bind, Close, Connect, Disconnect, Ended, EventKind, IncomingRequest, Open, Publish, Pulled,
-    Push, Request, Restart, Shutdown, SocketEvent, Status, Subscribe, TopicMessage, Unbind,
-    Unsubscribe, Watch,
+    Push, Received, ReceivedFrom, Request, Restart, SendMessage, SendTo, Shutdown, SocketEvent,
+    Status, Subscribe, TopicMessage, Unbind, Unsubscribe, Watch,
 };
 pub use crate::{
-    Counter, Error, ErrorKind, Factory, Frame, Multipart, Overflow, PubSocket, PullSocket,
-    PushSocket, QueueLimits, ReplySocket, RequestSocket, RestartPolicy, SubSocket, Topic,
-    TopicFraming,
+    Counter, DealerSocket, Error, ErrorKind, Factory, Frame, Multipart, Overflow, PairSocket,
+    PubSocket, PullSocket, PushSocket, QueueLimits, ReplySocket, RequestSocket, RestartPolicy,
+    RouterSocket, SubSocket, Topic, TopicFraming,
 };

@@ -14,13 +14,16 @@
 mod control;
 mod events;
 mod factory;
+mod handing;
 mod open;
+mod pair;
 mod parked;
 mod pattern;
 mod pipeline;
 mod pubsub;
 mod reply;
 mod request;
+mod routed;
 mod shared;
 mod socket;
 
@@ -42,3 +45,9 @@ pub type PullSocket = Socket<kinds::Pull>;
 pub type RequestSocket = Socket<kinds::Request>;
 /// Answers, in any order: see [`kinds::Reply`].
 pub type ReplySocket = Socket<kinds::Reply>;
+/// Sends to its peers in turn, and receives: see [`kinds::Dealer`].
+pub type DealerSocket = Socket<kinds::Dealer>;
+/// Sends to the peer that is named, and receives: see [`kinds::Router`].
+pub type RouterSocket = Socket<kinds::Router>;
+/// Talks with one other: see [`kinds::Pair`].
+pub type PairSocket = Socket<kinds::Pair>;

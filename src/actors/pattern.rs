@@ -40,15 +40,19 @@ pub(crate) fn refused(outcome: Outcome) -> Option<(Error, Counter, Multipart)> {
         Outcome::Unroutable(frames) => {
             return Some((Error::new(ErrorKind::Unroutable), Counter::Unroutable, frames));
         }
+        Outcome::Rejected(frames, bound @ Bound::Peer(_)) => {
+            (ErrorKind::PeerFull, Counter::Rejected, frames, bound)
+        }
         Outcome::Rejected(frames, bound) => (ErrorKind::Full, Counter::Rejected, frames, bound),
         Outcome::Dropped(frames, bound) => (ErrorKind::Dropped, Counter::Dropped, frames, bound),
     };
-    let (limit, unit) = match bound {
-        Bound::Messages(limit) => (limit, "messages in the queue"),
-        Bound::Bytes(limit) => (limit, "bytes in the queue"),
-        Bound::Waiting(limit) => (limit, "awaited messages beyond the queue's bound"),
+    let unit = match bound {
+        Bound::Messages(_) => "messages in the queue",
+        Bound::Bytes(_) => "bytes in the queue",
+        Bound::Waiting(_) => "awaited messages beyond the queue's bound",
+        Bound::Peer(_) => "messages or bytes in the queue, of which some wait for this peer",
     };
-    Some((Error::new(kind).with_limit(limit).detail(unit), counter, frames))
+    Some((Error::new(kind).with_limit(bound.limit()).detail(unit), counter, frames))
 }
 
 /// A socket type with its parts: how it opens, and what it does with what it
@@ -95,8 +99,8 @@ pub struct Surroundings {
     pub(crate) shared: Arc<Shared>,
     pub(crate) events: Events,
     pub(crate) failure: Option<Error>,
-    /// What was refused and what was dropped unawaited since the last event about it.
-    lost: [u64; 2],
+    /// What was refused, dropped, and refused for a full peer, unawaited, since the last event about it.
+    lost: (u64, u64, u64),
 }
 
 impl std::fmt::Debug for Surroundings {
@@ -107,15 +111,16 @@ impl std::fmt::Debug for Surroundings {
 
 impl Surroundings {
     pub(crate) const fn new(shared: Arc<Shared>, events: Events) -> Self {
-        Self { shared, events, failure: None, lost: [0; 2] }
+        Self { shared, events, failure: None, lost: (0, 0, 0) }
     }
 
     /// Counts a message that nobody gets back.
     pub(crate) fn lost(&mut self, kind: ErrorKind) {
         self.count(Counter::Lost);
         match kind {
-            ErrorKind::Full => self.lost[0] += 1,
-            ErrorKind::Dropped => self.lost[1] += 1,
+            ErrorKind::Full => self.lost.0 += 1,
+            ErrorKind::Dropped => self.lost.1 += 1,
+            ErrorKind::PeerFull => self.lost.2 += 1,
             // The others have events of their own.
             _ => {}
         }
@@ -123,8 +128,10 @@ impl Surroundings {
 
     /// One event for all that was lost since the last one.
     pub(crate) fn report_losses(&mut self) {
-        let [full, dropped] = std::mem::take(&mut self.lost);
-        for (messages, reason) in [(full, ErrorKind::Full), (dropped, ErrorKind::Dropped)] {
+        let (full, dropped, peers) = std::mem::take(&mut self.lost);
+        for (messages, reason) in
+            [(full, ErrorKind::Full), (dropped, ErrorKind::Dropped), (peers, ErrorKind::PeerFull)]
+        {
             if messages > 0 {
                 self.events.emit(EventKind::Lost { reason, messages });
             }

@@ -6,9 +6,9 @@ use std::task::{Context, Poll};
 
 use actix::{Context as ActorContext, Handler};
 
+use super::handing::require_receiver;
 use super::parked::Accepting;
 use super::pattern::{Inbound, Pattern, Receiving, Surroundings, Wiring};
-use super::pipeline::require_receiver;
 use super::socket::Socket;
 use crate::codec::{Encode, encoded};
 use crate::counters::Counter;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use super::handing::require_receiver;
 use super::pattern::{Inbound, Pattern, Receiving, Surroundings, Ticket, Wiring, refused};
-use super::pipeline::require_receiver;
 use crate::counters::Counter;
 use crate::deliver::Receiver;
 use crate::engine::deadlines::Deadlines;

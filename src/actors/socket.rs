@@ -17,6 +17,7 @@ use super::parked::{Accepting, Sender};
 use super::pattern::{Inbound, Pattern, Surroundings, Ticket};
 use super::shared::Shared;
 use crate::blueprint::{Blueprint, Plan};
+use crate::codec::{Encode, encoded};
 use crate::endpoint::IntoEndpoint;
 use crate::engine::backoff::Backoff;
 use crate::engine::queue::Queue;
@@ -186,6 +187,18 @@ impl<K: Pattern> Socket<K> {
         let slot = self.slots.reserve();
         self.queue.push(frames, Ticket::Send { slot, topic });
         Accepting::later(self.slots.clone(), slot)
+    }
+
+    /// Encodes a body and queues it as it is.
+    pub(crate) fn send_body(&mut self, body: impl Encode) -> Accepting {
+        match encoded(body) {
+            Ok(frames) if frames.is_empty() => {
+                let error = Error::new(ErrorKind::InvalidMessage).detail("a message has frames");
+                self.refuse(error.with_message(frames))
+            }
+            Ok(frames) => self.enqueue(frames, 0),
+            Err(error) => self.refuse(error),
+        }
     }
 
     /// The response to a message that is refused at once.

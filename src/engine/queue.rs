@@ -48,6 +48,19 @@ pub(crate) enum Bound {
     Messages(usize),
     Bytes(usize),
     Waiting(usize),
+    /// One of these, for a message whose peer had refused it or an earlier one.
+    Peer(usize),
+}
+
+impl Bound {
+    pub(crate) const fn limit(self) -> usize {
+        match self {
+            Self::Messages(limit)
+            | Self::Bytes(limit)
+            | Self::Waiting(limit)
+            | Self::Peer(limit) => limit,
+        }
+    }
 }
 
 /// A place in the queue, by which a message can be withdrawn.
@@ -338,6 +351,7 @@ impl<T> Queue<T> {
             match over {
                 None => (messages, bytes) = (with, bytes_with),
                 Some(bound) => {
+                    let bound = if lane.is_some() { Bound::Peer(bound.limit()) } else { bound };
                     if let Some(item) = self.remove(number, lane.as_ref()) {
                         self.done.push((item.ticket, outcome(item.frames, bound)));
                     }

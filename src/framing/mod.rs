@@ -3,5 +3,6 @@
 
 pub(crate) mod pubsub;
 pub(crate) mod reqrep;
+pub(crate) mod routed;
 
 pub use pubsub::TopicFraming;

@@ -4,15 +4,19 @@
 //! room. A capability trait says which messages are legal; sending another
 //! does not compile.
 
+mod pair;
 mod pipeline;
 mod pubsub;
 mod reqrep;
+mod routed;
 
 use std::fmt;
 
+pub use pair::Pair;
 pub use pipeline::{Pull, Push};
 pub use pubsub::{Pub, Sub};
 pub use reqrep::{Reply, Request};
+pub use routed::{Dealer, Router};
 
 /// The socket types of this crate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -30,13 +34,25 @@ pub enum SocketType {
     Request,
     /// [`ReplySocket`](crate::ReplySocket), a ZeroMQ ROUTER that keeps routes.
     Reply,
+    /// [`DealerSocket`](crate::DealerSocket), a ZeroMQ DEALER as it is.
+    Dealer,
+    /// [`RouterSocket`](crate::RouterSocket), a ZeroMQ ROUTER as it is.
+    Router,
+    /// [`PairSocket`](crate::PairSocket), a ZeroMQ PAIR.
+    Pair,
 }
 
 impl SocketType {
     /// Whether such a socket sends anything but subscriptions.
     pub(crate) const fn sends(self) -> bool {
         match self {
-            Self::Pub | Self::Push | Self::Request | Self::Reply => true,
+            Self::Pub
+            | Self::Push
+            | Self::Request
+            | Self::Reply
+            | Self::Dealer
+            | Self::Router
+            | Self::Pair => true,
             Self::Sub | Self::Pull => false,
         }
     }
@@ -51,6 +67,9 @@ impl fmt::Display for SocketType {
             Self::Pull => "PULL",
             Self::Request => "REQUEST",
             Self::Reply => "REPLY",
+            Self::Dealer => "DEALER",
+            Self::Router => "ROUTER",
+            Self::Pair => "PAIR",
         })
     }
 }
@@ -89,6 +108,22 @@ pub trait Subscribes: Kind {}
 )]
 pub trait Sends: Kind {}
 
+/// Sends to whichever peer is next, and receives: [`SendMessage`](crate::SendMessage).
+#[diagnostic::on_unimplemented(
+    message = "a `{Self}` socket takes no `SendMessage`",
+    label = "only DEALER and PAIR take `SendMessage`",
+    note = "open a `DealerSocket` or a `PairSocket` for this"
+)]
+pub trait Exchanges: Receives {}
+
+/// Sends to the peer that is named: [`SendTo`](crate::SendTo).
+#[diagnostic::on_unimplemented(
+    message = "a `{Self}` socket does not send to a peer by its routing id",
+    label = "only ROUTER takes `SendTo`",
+    note = "open a `RouterSocket` for this"
+)]
+pub trait Routes: Receives {}
+
 /// Sends requests and correlates their replies: [`Request`](crate::Request).
 #[diagnostic::on_unimplemented(
     message = "a `{Self}` socket does not send requests",
@@ -100,7 +135,7 @@ pub trait Requests: Kind {}
 /// Hands messages to a receiver.
 #[diagnostic::on_unimplemented(
     message = "a `{Self}` socket delivers nothing",
-    label = "only SUB, PULL and REPLY have a receiver"
+    label = "PUB, PUSH and REQUEST have no receiver"
 )]
 pub trait Receives: Kind {
     /// What a message of this socket is, as frames.

@@ -68,7 +68,7 @@ pub enum EventKind {
         /// Deliveries whose handling was not confirmed.
         unconfirmed: usize,
     },
-    /// A reply had no way to its peer and was dropped.
+    /// A reply, or a message by routing id that nobody awaited, had no way to its peer and was dropped.
     Unroutable {
         /// The peer's routing id.
         peer: Multipart,

@@ -10,6 +10,7 @@ mod lifecycle;
 mod pipeline;
 mod pubsub;
 mod reqrep;
+mod routed;
 
 pub use control::{Bind, Close, Connect, Disconnect, Restart, Unbind, Watch};
 pub use event::{EventKind, SocketEvent};
@@ -21,3 +22,4 @@ pub use pipeline::{Pulled, Push};
 pub use pubsub::{Publish, Subscribe, TopicMessage, Unsubscribe};
 pub(crate) use reqrep::{Answer, Answered, ReplyDesk, Timeout};
 pub use reqrep::{IncomingRequest, Request, Responder};
+pub use routed::{Received, ReceivedFrom, SendMessage, SendTo};

@@ -180,8 +180,8 @@ impl Responder {
     /// As [`reply`](Self::reply); also [`Unroutable`](ErrorKind::Unroutable)
     /// with the peer and the reply when the peer has gone,
     /// [`TimedOut`](ErrorKind::TimedOut) when the request was reaped before, and
-    /// [`Full`](ErrorKind::Full) or [`Dropped`](ErrorKind::Dropped) by the
-    /// overflow policy.
+    /// [`PeerFull`](ErrorKind::PeerFull), [`Full`](ErrorKind::Full) or
+    /// [`Dropped`](ErrorKind::Dropped) by the overflow policy.
     ///
     /// # Cancel safety
     /// The reply is on its way as soon as this is called; dropping the future

@@ -79,6 +79,14 @@ with_python! {
     a_dealer_of_pyzmq_asks_us: answer_dealer("pyzmq");
     a_dealer_of_txzmq_asks_us: answer_dealer("txzmq");
     values_cross_as_json_and_back_from_pyzmq: values("pyzmq");
+    our_dealer_talks_with_a_dealer_of_pyzmq: dealer_dealer("pyzmq");
+    our_dealer_talks_with_a_router_of_pyzmq: dealer_router("pyzmq");
+    our_dealer_talks_with_a_rep_of_pyzmq: dealer_rep("pyzmq");
+    our_dealer_talks_with_a_router_of_txzmq: dealer_router("txzmq");
+    our_router_talks_with_a_dealer_of_pyzmq: router_dealer("pyzmq");
+    our_router_talks_with_a_dealer_of_txzmq: router_dealer("txzmq");
+    our_router_talks_with_a_req_of_pyzmq: router_req("pyzmq");
+    our_pair_talks_with_a_pair_of_pyzmq: pair_pair("pyzmq");
 }
 
 async fn push(zmq: &Addr<Factory>, library: &str, binds: Binds) {
@@ -237,4 +245,73 @@ async fn values(zmq: &Addr<Factory>, library: &str, binds: Binds) {
     assert_eq!(client.send(json).await.unwrap().unwrap().0, reading());
     let packed = Request::new(MessagePack(reading())).expect::<MessagePack<Reading>>();
     assert_eq!(client.send(packed).await.unwrap().unwrap().0, reading());
+}
+
+async fn dealer_dealer(zmq: &Addr<Factory>, library: &str, binds: Binds) {
+    let (fill, mut told) = inbox::<Received>();
+    let dealer = DealerSocket::new().on_message(fill);
+    let (mut peer, dealer) = pair(zmq, (library, "dealer"), binds, dealer).await;
+    exchange(&dealer, &mut peer, &mut told).await;
+}
+
+async fn pair_pair(zmq: &Addr<Factory>, library: &str, binds: Binds) {
+    let (fill, mut told) = inbox::<Received>();
+    let ours = PairSocket::new().on_message(fill);
+    let (mut peer, ours) = pair(zmq, (library, "pair"), binds, ours).await;
+    exchange(&ours, &mut peer, &mut told).await;
+}
+
+/// Frames in both directions, unchanged.
+async fn exchange<K: actix_zmq::kinds::Exchanges + Pattern>(
+    socket: &Addr<Socket<K>>,
+    peer: &mut Peer,
+    told: &mut crate::support::Inbox<Received>,
+) {
+    let odd: Multipart = ODD.into_iter().collect();
+    socket.send(SendMessage(odd.clone())).await.unwrap().unwrap();
+    assert_eq!(peer.next("msg").await, ODD);
+    peer.send(ODD);
+    assert_eq!(told.next().await.0, odd);
+}
+
+async fn dealer_router(zmq: &Addr<Factory>, library: &str, binds: Binds) {
+    let (fill, mut told) = inbox::<Received>();
+    let dealer = DealerSocket::new().routing_id("ours").on_message(fill);
+    let (mut peer, dealer) = pair(zmq, (library, "router"), binds, dealer).await;
+    dealer.send(SendMessage(["", "question"])).await.unwrap().unwrap();
+    assert_eq!(peer.next("msg").await, [&b"ours"[..], b"", b"question"]);
+    peer.send(["ours", "", "answer"]);
+    assert_eq!(told.next().await.0, ["", "answer"].into());
+}
+
+async fn dealer_rep(zmq: &Addr<Factory>, library: &str, binds: Binds) {
+    let (fill, mut told) = inbox::<Received>();
+    let dealer = DealerSocket::new().on_message(fill);
+    let (_peer, dealer) = pair(zmq, (library, "rep"), binds, dealer).await;
+    dealer.send(SendMessage(["", "question"])).await.unwrap().unwrap();
+    assert_eq!(told.next().await.0, ["", "question"].into());
+}
+
+async fn router_dealer(zmq: &Addr<Factory>, library: &str, binds: Binds) {
+    let (fill, mut told) = inbox::<ReceivedFrom>();
+    let router = RouterSocket::new().on_message(fill);
+    let (mut peer, router) = pair(zmq, (library, "dealer"), binds, router).await;
+    let odd: Multipart = ODD.into_iter().collect();
+    peer.send(ODD);
+    let received = told.next().await;
+    assert_eq!(received.body, odd);
+    router.send(SendTo { peer: received.peer, body: odd }).await.unwrap().unwrap();
+    assert_eq!(peer.next("msg").await, ODD);
+}
+
+async fn router_req(zmq: &Addr<Factory>, library: &str, binds: Binds) {
+    let (fill, mut told) = inbox::<ReceivedFrom>();
+    let router = RouterSocket::new().on_message(fill);
+    let (mut peer, router) = pair(zmq, (library, "req"), binds, router).await;
+    peer.send(["question"]);
+    let received = told.next().await;
+    assert_eq!(received.body, ["", "question"].into());
+    let answer = SendTo { peer: received.peer, body: ["", "answer"] };
+    router.send(answer).await.unwrap().unwrap();
+    assert_eq!(peer.next("reply").await, [b"answer"]);
 }

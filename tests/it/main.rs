@@ -22,4 +22,5 @@ mod pump;
 mod regressions;
 mod reqrep;
 mod restart;
+mod routed;
 mod shutdown;

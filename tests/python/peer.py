@@ -42,7 +42,7 @@ def with_pyzmq(args):
     types = {
         "pub": zmq.PUB, "sub": zmq.SUB, "push": zmq.PUSH, "pull": zmq.PULL,
         "req": zmq.REQ, "rep": zmq.REP, "dealer": zmq.DEALER, "router": zmq.ROUTER,
-        "router-echo": zmq.ROUTER, "xpub": zmq.XPUB,
+        "router-echo": zmq.ROUTER, "xpub": zmq.XPUB, "pair": zmq.PAIR,
     }
     socket = zmq.Context().socket(types[args.role])
     socket.linger = 2000

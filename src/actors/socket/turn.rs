@@ -12,10 +12,11 @@ use super::{HANDLED_PER_TURN, Socket};
 use crate::counters::Counter;
 use crate::engine::deadlines::after;
 use crate::engine::fd::defer;
+use crate::engine::port::Sends;
 use crate::engine::pump::{BUDGET, Inlet, Moved, RETRY, Turn};
 use crate::engine::queue::{Outcome, Queue};
 use crate::error::{Error, ErrorKind, Result};
-use crate::messages::SocketState;
+use crate::messages::{EventKind, SocketState};
 use crate::multipart::Multipart;
 
 impl<K: Pattern> Socket<K> {
@@ -196,12 +197,21 @@ impl<K: Pattern> Socket<K> {
         };
         self.around.count(counter);
         let kind = error.kind();
+        let routed = K::WIRING.sends == Sends::PerPeer;
+        let peer = routed.then(|| frames.first().cloned().unwrap_or_default());
         let told = sender.is_some_and(|sender| {
+            let error = match &peer {
+                Some(peer) => error.with_peer(peer.clone().into_bytes()),
+                None => error,
+            };
             let body = self.inbound.unframed(topic, frames);
             sender.send(Err(error.with_message(body))).is_ok()
         });
         if !told {
             self.around.lost(kind);
+            if let (ErrorKind::Unroutable, Some(peer)) = (kind, peer) {
+                self.around.events.emit(EventKind::Unroutable { peer: peer.into() });
+            }
         }
     }
 

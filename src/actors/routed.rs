@@ -1,0 +1,112 @@
+//! DEALER and ROUTER, as they are.
+
+use actix::{Context as ActorContext, Handler};
+
+use super::handing::{Handing, require_receiver};
+use super::parked::Accepting;
+use super::pattern::{Pattern, Receiving, Wiring};
+use super::socket::Socket;
+use crate::codec::{Encode, encoded};
+use crate::deliver::Receiver;
+use crate::engine::port::Sends;
+use crate::error::{Error, ErrorKind, Result};
+use crate::framing::routed;
+use crate::kinds::{Dealer, Exchanges, Router, Routes};
+use crate::messages::{Received, ReceivedFrom, SendMessage, SendTo};
+use crate::sys;
+
+impl Pattern for Dealer {
+    type Setup = Option<Receiver<Received>>;
+    type Inbound = Handing<Received>;
+    const WIRING: Wiring = Wiring {
+        raw: sys::SocketType::Dealer,
+        sends: Sends::WhenWritable,
+        receives: true,
+        mandatory: false,
+    };
+
+    fn inbound(receiver: Self::Setup) -> Self::Inbound {
+        Handing::new(receiver, Received)
+    }
+
+    fn check(receiver: &Self::Setup) -> Result<()> {
+        require_receiver(receiver.is_some())
+    }
+}
+
+impl Receiving for Dealer {
+    fn set_receiver(setup: &mut Self::Setup, receiver: Receiver<Received>) {
+        *setup = Some(receiver);
+    }
+}
+
+impl<K, B> Handler<SendMessage<B>> for Socket<K>
+where
+    K: Exchanges + Pattern,
+    B: Encode + 'static,
+{
+    type Result = Accepting;
+
+    fn handle(
+        &mut self,
+        SendMessage(body): SendMessage<B>,
+        ctx: &mut ActorContext<Self>,
+    ) -> Accepting {
+        self.breathe(ctx);
+        self.send_body(body)
+    }
+}
+
+impl Pattern for Router {
+    type Setup = Option<Receiver<ReceivedFrom>>;
+    type Inbound = Handing<ReceivedFrom>;
+    const WIRING: Wiring = Wiring {
+        raw: sys::SocketType::Router,
+        sends: Sends::PerPeer,
+        receives: true,
+        mandatory: true,
+    };
+
+    fn inbound(receiver: Self::Setup) -> Self::Inbound {
+        let read = |frames| {
+            let (peer, body) = routed::parse(frames);
+            ReceivedFrom { peer, body }
+        };
+        Handing::new(receiver, read).routed(routed::parse)
+    }
+
+    fn check(receiver: &Self::Setup) -> Result<()> {
+        require_receiver(receiver.is_some())
+    }
+}
+
+impl Receiving for Router {
+    fn set_receiver(setup: &mut Self::Setup, receiver: Receiver<ReceivedFrom>) {
+        *setup = Some(receiver);
+    }
+}
+
+impl<K, B> Handler<SendTo<B>> for Socket<K>
+where
+    K: Routes + Pattern,
+    B: Encode + 'static,
+{
+    type Result = Accepting;
+
+    fn handle(
+        &mut self,
+        SendTo { peer, body }: SendTo<B>,
+        ctx: &mut ActorContext<Self>,
+    ) -> Accepting {
+        self.breathe(ctx);
+        match encoded(body) {
+            Ok(body) if body.is_empty() || peer.is_empty() => {
+                let error = Error::new(ErrorKind::InvalidMessage);
+                let error = error.detail("a message has a peer and frames");
+                self.refuse(error.with_message(body))
+            }
+            Ok(body) => self.enqueue(routed::compose(peer, body), 0),
+            Err(error) => self.refuse(error),
+        }
+    }
+}
