@@ -6,15 +6,15 @@ use std::time::{Duration, Instant};
 use actix::Recipient;
 use actix_rt::ArbiterHandle;
 
-use crate::actors::{Pattern, Receiving};
+use crate::actors::{Pattern, PubSetup, Receiving};
 use crate::deliver::{Delivery, IntoReceiver, Receiver};
 use crate::endpoint::{Endpoint, IntoEndpoint};
 use crate::engine::backoff::RestartPolicy;
 use crate::error::{Error, ErrorKind};
 use crate::framing::TopicFraming;
-use crate::kinds::{Dealer, Pub, Queues, Receives, Reply, Request, Router, Sub};
+use crate::kinds::{Dealer, Publishes, Queues, Receives, Reply, Request, Router, Sub, XPub};
 use crate::messages::{SocketEvent, TopicMessage};
-use crate::options::{Overflow, QueueLimits, SocketOptions};
+use crate::options::{OptionValue, Overflow, QueueLimits, SocketOptions};
 use crate::sys::option::OptionId;
 use crate::topic::Topic;
 
@@ -206,7 +206,7 @@ impl<K: Pattern> Blueprint<K> {
             return self
                 .wrong_option("a routing id has 1 to 255 bytes and does not start with NUL");
         }
-        self.options.set(OptionId::ROUTING_ID, crate::options::OptionValue::Bytes(id));
+        self.options.set(OptionId::ROUTING_ID, OptionValue::Bytes(id));
         self
     }
 
@@ -258,7 +258,7 @@ impl<K: Pattern> Blueprint<K> {
     #[doc(alias = "ZMQ_MAXMSGSIZE")]
     pub fn max_message_size(mut self, bytes: usize) -> Self {
         let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
-        self.options.set(OptionId::MAXMSGSIZE, crate::options::OptionValue::Int64(bytes));
+        self.options.set(OptionId::MAXMSGSIZE, OptionValue::Int64(bytes));
         self
     }
 
@@ -349,7 +349,7 @@ impl<K: Receiving + Receives> Blueprint<K> {
     }
 }
 
-impl Blueprint<Pub> {
+impl<K: Publishes + Pattern<Setup = PubSetup>> Blueprint<K> {
     /// How topic and body become frames.
     ///
     /// # Default
@@ -368,6 +368,39 @@ impl Blueprint<Pub> {
     #[doc(alias = "ZMQ_XPUB_NODROP")]
     pub fn no_drop(mut self, on: bool) -> Self {
         self.options.set_flag(OptionId::XPUB_NODROP, on);
+        self
+    }
+}
+
+impl Blueprint<XPub> {
+    /// Tells of every subscription, also of those to a topic that somebody has
+    /// subscribed to already.
+    ///
+    /// # Default
+    /// Off: of the first one to a topic
+    #[doc(alias = "ZMQ_XPUB_VERBOSE")]
+    pub fn verbose(mut self, on: bool) -> Self {
+        self.options.set_flag(OptionId::XPUB_VERBOSE, on);
+        self
+    }
+
+    /// Tells of every subscription and of every end of one.
+    ///
+    /// # Default
+    /// Off: of the first one to a topic, and of the end of the last
+    #[doc(alias = "ZMQ_XPUB_VERBOSER")]
+    pub fn verboser(mut self, on: bool) -> Self {
+        self.options.set_flag(OptionId::XPUB_VERBOSER, on);
+        self
+    }
+
+    /// Sends this frame to each new subscriber that has subscribed to a prefix of it.
+    ///
+    /// # Default
+    /// None
+    #[doc(alias = "ZMQ_XPUB_WELCOME_MSG")]
+    pub fn welcome(mut self, message: impl Into<Vec<u8>>) -> Self {
+        self.options.set(OptionId::XPUB_WELCOME_MSG, OptionValue::Bytes(message.into()));
         self
     }
 }

@@ -42,7 +42,7 @@
 //!
 //! | You want | Sockets | You send | You receive |
 //! |---|---|---|---|
-//! | everyone who cares to hear it | [`PubSocket`] → [`SubSocket`] | [`Publish`] | [`TopicMessage`] |
+//! | everyone who cares to hear it | [`PubSocket`] or [`XPubSocket`] → [`SubSocket`] | [`Publish`] | [`TopicMessage`] |
 //! | one of many workers to do it | [`PushSocket`] → [`PullSocket`] | [`Push`] | [`Pulled`] |
 //! | an answer | [`RequestSocket`] → [`ReplySocket`] | [`Request`] | [`IncomingRequest`] |
 //! | to route by yourself | [`DealerSocket`] ↔ [`RouterSocket`] | [`SendMessage`], [`SendTo`] | [`Received`], [`ReceivedFrom`] |
@@ -89,7 +89,7 @@ mod topic;
 
 pub use actors::{
     DealerSocket, Factory, FactoryBuilder, PairSocket, Pattern, PubSocket, PullSocket, PushSocket,
-    Receiving, ReplySocket, RequestSocket, RouterSocket, Socket, SubSocket,
+    Receiving, ReplySocket, RequestSocket, RouterSocket, Socket, SubSocket, XPubSocket,
 };
 pub use blueprint::Blueprint;
 pub use codec::{Json, MessagePack};
@@ -104,7 +104,7 @@ pub use messages::{
     Bind, Close, Connect, Count, Disconnect, Ended, EndpointStatus, EventKind, IncomingRequest,
     Open, Publish, Pulled, Push, Received, ReceivedFrom, Request, Responder, Restart, SendMessage,
     SendTo, Shutdown, ShutdownReport, SocketEvent, SocketId, SocketReport, SocketState,
-    SocketStatus, Status, Subscribe, TopicMessage, Unbind, Unsubscribe, Watch,
+    SocketStatus, Status, Subscribe, Subscription, TopicMessage, Unbind, Unsubscribe, Watch,
 };
 pub use multipart::{Frame, Frames, Multipart};
 pub use options::{Overflow, QueueLimits};

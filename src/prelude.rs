@@ -10,10 +10,10 @@ pub use crate::deliver::{Batch, Receiver, Values};
 pub use crate::messages::{
     Bind, Close, Connect, Disconnect, Ended, EventKind, IncomingRequest, Open, Publish, Pulled,
     Push, Received, ReceivedFrom, Request, Restart, SendMessage, SendTo, Shutdown, SocketEvent,
-    Status, Subscribe, TopicMessage, Unbind, Unsubscribe, Watch,
+    Status, Subscribe, Subscription, TopicMessage, Unbind, Unsubscribe, Watch,
 };
 pub use crate::{
     Counter, DealerSocket, Error, ErrorKind, Factory, Frame, Multipart, Overflow, PairSocket,
     PubSocket, PullSocket, PushSocket, QueueLimits, ReplySocket, RequestSocket, RestartPolicy,
-    RouterSocket, SubSocket, Topic, TopicFraming,
+    RouterSocket, SubSocket, Topic, TopicFraming, XPubSocket,
 };

@@ -29,6 +29,7 @@ mod socket;
 
 pub use factory::{Factory, FactoryBuilder};
 pub use pattern::{Pattern, Receiving};
+pub(crate) use pubsub::PubSetup;
 pub use socket::Socket;
 
 use crate::kinds;
@@ -51,3 +52,5 @@ pub type DealerSocket = Socket<kinds::Dealer>;
 pub type RouterSocket = Socket<kinds::Router>;
 /// Talks with one other: see [`kinds::Pair`].
 pub type PairSocket = Socket<kinds::Pair>;
+/// Publishes, and hears of its subscribers: see [`kinds::XPub`].
+pub type XPubSocket = Socket<kinds::XPub>;

@@ -1,4 +1,4 @@
-//! PUB and SUB.
+//! PUB, XPUB and SUB.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use actix::{Context as ActorContext, Handler};
 
-use super::handing::require_receiver;
+use super::handing::{Handing, require_receiver};
 use super::parked::Accepting;
 use super::pattern::{Inbound, Pattern, Receiving, Surroundings, Wiring};
 use super::socket::Socket;
@@ -16,16 +16,18 @@ use crate::deliver::Receiver;
 use crate::engine::port::Sends;
 use crate::error::{Error, ErrorKind, Result};
 use crate::framing::{TopicFraming, pubsub};
-use crate::kinds::{Pub, Publishes, Sub, Subscribes};
-use crate::messages::{Publish, SocketState, Subscribe, TopicMessage, Unsubscribe};
+use crate::kinds::{Pub, Publishes, Sub, Subscribes, XPub};
+use crate::messages::{Publish, SocketState, Subscribe, Subscription, TopicMessage, Unsubscribe};
 use crate::multipart::Multipart;
 use crate::sys::{self, option::OptionId};
 use crate::topic::Topic;
 
-/// What PUB's blueprint sets.
+/// What the blueprints of PUB and XPUB set.
 #[derive(Debug, Default)]
 pub struct PubSetup {
     pub(crate) framing: TopicFraming,
+    /// Of XPUB alone.
+    pub(crate) receiver: Option<Receiver<Subscription>>,
 }
 
 impl Pattern for Pub {
@@ -39,7 +41,7 @@ impl Pattern for Pub {
     };
 
     fn inbound(setup: PubSetup) -> Publishing {
-        Publishing { framing: setup.framing }
+        Publishing::new(setup)
     }
 
     fn check(setup: &PubSetup) -> Result<()> {
@@ -47,15 +49,58 @@ impl Pattern for Pub {
     }
 }
 
-/// The part of a publisher: it knows how its messages are framed.
+impl Pattern for XPub {
+    type Setup = PubSetup;
+    type Inbound = Publishing;
+    const WIRING: Wiring = Wiring {
+        raw: sys::SocketType::XPub,
+        sends: Sends::Always,
+        receives: true,
+        mandatory: false,
+    };
+
+    fn inbound(setup: PubSetup) -> Publishing {
+        Publishing::new(setup)
+    }
+
+    fn check(setup: &PubSetup) -> Result<()> {
+        setup.framing.check()?;
+        require_receiver(setup.receiver.is_some())
+    }
+}
+
+impl Receiving for XPub {
+    fn set_receiver(setup: &mut PubSetup, receiver: Receiver<Subscription>) {
+        setup.receiver = Some(receiver);
+    }
+}
+
+/// The part of a publisher: it knows how its messages are framed, and who
+/// hears of its subscribers.
 #[derive(Debug)]
 pub struct Publishing {
     framing: TopicFraming,
+    subscriptions: Handing<Subscription>,
+}
+
+impl Publishing {
+    fn new(setup: PubSetup) -> Self {
+        let subscriptions = Handing::new(setup.receiver, pubsub::parse_subscription);
+        Self { framing: setup.framing, subscriptions }
+    }
 }
 
 impl Inbound for Publishing {
-    fn accept(&mut self, _message: Multipart, _around: &mut Surroundings) -> bool {
-        true
+    fn poll_ready(&mut self, cx: &mut Context<'_>, around: &mut Surroundings) -> Poll<()> {
+        self.subscriptions.poll_ready(cx, around)
+    }
+
+    fn accept(&mut self, message: Multipart, around: &mut Surroundings) -> bool {
+        self.subscriptions.accept(message, around)
+    }
+
+    fn flush(&mut self) {
+        self.subscriptions.flush();
     }
 
     fn unframed(&self, topic: usize, frames: Multipart) -> Multipart {

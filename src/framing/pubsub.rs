@@ -4,6 +4,7 @@ use bytes::{Bytes, BytesMut};
 
 use crate::codec::Undecodable;
 use crate::error::{Error, ErrorKind};
+use crate::messages::Subscription;
 use crate::multipart::{Frame, Multipart};
 
 /// How a topic and its body become frames.
@@ -162,6 +163,22 @@ pub(crate) fn body_of(framing: &TopicFraming, topic_len: usize, frames: Multipar
     }
 }
 
+/// What a subscriber tells its publisher (RFC 29: a byte 1 or 0, then the prefix).
+pub(crate) fn parse_subscription(frames: Multipart) -> Subscription {
+    match &frames[..] {
+        [only] => match only.first() {
+            Some(1) => Subscription::Subscribed(prefix_of(frames)),
+            Some(0) => Subscription::Unsubscribed(prefix_of(frames)),
+            _ => Subscription::Message(frames),
+        },
+        _ => Subscription::Message(frames),
+    }
+}
+
+fn prefix_of(frames: Multipart) -> Frame {
+    Frame::from(frames.into_first().into_bytes().slice(1..))
+}
+
 fn split_first(mut frames: Multipart) -> (Frame, Multipart) {
     let body = frames.split_off(1);
     (frames.into_first(), body)
@@ -180,6 +197,18 @@ mod tests {
 
     fn frames() -> impl Strategy<Value = Vec<Vec<u8>>> {
         prop::collection::vec(prop::collection::vec(any::<u8>(), 0..20), 0..5)
+    }
+
+    #[test]
+    fn a_subscription_is_one_frame_with_a_byte_in_front() {
+        let parse = |frames: &[&[u8]]| parse_subscription(frames.iter().copied().collect());
+        assert_eq!(parse(&[b"\x01news"]), Subscription::Subscribed("news".into()));
+        assert_eq!(parse(&[b"\x01"]), Subscription::Subscribed(Frame::empty()));
+        assert_eq!(parse(&[b"\x00news"]), Subscription::Unsubscribed("news".into()));
+        for message in [&[&b""[..]][..], &[b"\x02news"], &[b"\x01news", b"more"], &[]] {
+            let frames: Multipart = message.iter().copied().collect();
+            assert_eq!(parse(message), Subscription::Message(frames));
+        }
     }
 
     proptest! {

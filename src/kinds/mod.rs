@@ -14,7 +14,7 @@ use std::fmt;
 
 pub use pair::Pair;
 pub use pipeline::{Pull, Push};
-pub use pubsub::{Pub, Sub};
+pub use pubsub::{Pub, Sub, XPub};
 pub use reqrep::{Reply, Request};
 pub use routed::{Dealer, Router};
 
@@ -40,6 +40,8 @@ pub enum SocketType {
     Router,
     /// [`PairSocket`](crate::PairSocket), a ZeroMQ PAIR.
     Pair,
+    /// [`XPubSocket`](crate::XPubSocket), a ZeroMQ XPUB.
+    XPub,
 }
 
 impl SocketType {
@@ -52,7 +54,8 @@ impl SocketType {
             | Self::Reply
             | Self::Dealer
             | Self::Router
-            | Self::Pair => true,
+            | Self::Pair
+            | Self::XPub => true,
             Self::Sub | Self::Pull => false,
         }
     }
@@ -70,6 +73,7 @@ impl fmt::Display for SocketType {
             Self::Dealer => "DEALER",
             Self::Router => "ROUTER",
             Self::Pair => "PAIR",
+            Self::XPub => "XPUB",
         })
     }
 }
@@ -87,7 +91,7 @@ mod sealed {
 /// Sends to everyone who subscribed: [`Publish`](crate::Publish).
 #[diagnostic::on_unimplemented(
     message = "a `{Self}` socket does not publish",
-    label = "only PUB takes `Publish`",
+    label = "only PUB and XPUB take `Publish`",
     note = "open a `PubSocket` for this"
 )]
 pub trait Publishes: Kind {}

@@ -1,7 +1,7 @@
-//! PUB and SUB.
+//! PUB, XPUB and SUB.
 
 use super::{Kind, Publishes, Queues, Receives, SocketType, Subscribes, sealed};
-use crate::messages::TopicMessage;
+use crate::messages::{Subscription, TopicMessage};
 
 /// Distributes messages to all subscribers (RFC 29/PUBSUB).
 ///
@@ -19,6 +19,19 @@ use crate::messages::TopicMessage;
 /// they arrive is not seen ("slow joiner").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pub {}
+
+/// A PUB that hears of its subscribers (RFC 29/PUBSUB).
+///
+/// | | |
+/// |---|---|
+/// | Compatible peers | SUB, XSUB |
+/// | Direction | send; receive subscriptions, and messages from XSUB |
+/// | Pattern | one to many |
+/// | Outgoing routing | to every peer with a matching subscription |
+/// | Incoming routing | fair-queued |
+/// | Action in mute state | as [`Pub`] |
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum XPub {}
 
 /// Receives the messages that it subscribed to (RFC 29/PUBSUB).
 ///
@@ -41,6 +54,16 @@ impl Kind for Pub {
 }
 impl Publishes for Pub {}
 impl Queues for Pub {}
+
+impl sealed::Sealed for XPub {}
+impl Kind for XPub {
+    const TYPE: SocketType = SocketType::XPub;
+}
+impl Publishes for XPub {}
+impl Queues for XPub {}
+impl Receives for XPub {
+    type Delivery = Subscription;
+}
 
 impl sealed::Sealed for Sub {}
 impl Kind for Sub {

@@ -19,7 +19,7 @@ pub use lifecycle::{
     SocketState, SocketStatus, Status,
 };
 pub use pipeline::{Pulled, Push};
-pub use pubsub::{Publish, Subscribe, TopicMessage, Unsubscribe};
+pub use pubsub::{Publish, Subscribe, Subscription, TopicMessage, Unsubscribe};
 pub(crate) use reqrep::{Answer, Answered, ReplyDesk, Timeout};
 pub use reqrep::{IncomingRequest, Request, Responder};
 pub use routed::{Received, ReceivedFrom, SendMessage, SendTo};

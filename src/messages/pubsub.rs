@@ -132,3 +132,32 @@ impl OneWay for TopicMessage {
         self.body
     }
 }
+
+/// What an XPUB socket hears from its subscribers.
+///
+/// libzmq tells of a topic when the first subscriber comes and the last one
+/// goes, unless the socket was built with [`verbose`](crate::Blueprint::verbose).
+/// After a restart of the socket, or of a connection, subscribers subscribe anew.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Subscription {
+    /// Somebody subscribed to this prefix.
+    Subscribed(Frame),
+    /// Nobody, or with [`verboser`](crate::Blueprint::verboser) somebody, is
+    /// subscribed to this prefix any more.
+    Unsubscribed(Frame),
+    /// An XSUB peer sent this upstream: anything that is no subscription.
+    Message(Multipart),
+}
+
+impl Message for Subscription {
+    type Result = ();
+}
+
+impl Delivery for Subscription {
+    type Raw = Self;
+
+    fn from_raw(raw: Self) -> std::result::Result<Self, Undecodable> {
+        Ok(raw)
+    }
+}

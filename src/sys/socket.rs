@@ -13,6 +13,7 @@ use super::{Context, Errno, Message, ipc};
 pub(crate) enum SocketType {
     Pair,
     Pub,
+    XPub,
     Sub,
     Dealer,
     Router,
@@ -25,6 +26,7 @@ impl SocketType {
         match self {
             Self::Pair => zmq_sys::ZMQ_PAIR,
             Self::Pub => zmq_sys::ZMQ_PUB,
+            Self::XPub => zmq_sys::ZMQ_XPUB,
             Self::Sub => zmq_sys::ZMQ_SUB,
             Self::Dealer => zmq_sys::ZMQ_DEALER,
             Self::Router => zmq_sys::ZMQ_ROUTER,

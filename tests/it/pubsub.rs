@@ -350,3 +350,95 @@ async fn what_cannot_be_decoded_is_an_event_with_its_frames_and_stops_nothing() 
     })
     .await;
 }
+
+/// A publisher that hears of its subscribers, and what it hears.
+async fn hearing(
+    zmq: &Addr<Factory>,
+    setting: impl FnOnce(
+        actix_zmq::Blueprint<actix_zmq::kinds::XPub>,
+    ) -> actix_zmq::Blueprint<actix_zmq::kinds::XPub>,
+) -> (Addr<XPubSocket>, Inbox<Subscription>, String) {
+    let (fill, told) = inbox();
+    let publisher = setting(XPubSocket::bind(ANY_PORT).name("xpub")).on_message(fill);
+    let publisher = open(zmq, publisher).await;
+    (publisher, told, bound(zmq, "xpub").await)
+}
+
+#[actix::test]
+async fn an_xpub_hears_of_each_topic_once_and_publishes_without_a_slow_joiner() {
+    within(async {
+        let zmq = Factory::builder().start();
+        let (publisher, mut heard, endpoint) = hearing(&zmq, |blueprint| blueprint).await;
+        let (fill, mut told) = inbox::<TopicMessage>();
+        let first = SubSocket::connect(&*endpoint).topic("news").on_message(fill);
+        let first = open(&zmq, first).await;
+        assert_eq!(heard.next().await, Subscription::Subscribed("news".into()));
+        // Nobody has to wait and see any more.
+        publisher.send(Publish::new("news", "at once")).await.unwrap().unwrap();
+        assert_eq!(told.next().await.body, "at once".into());
+        let second = SubSocket::connect(&*endpoint).topic("news").topic("weather");
+        let second = open(&zmq, second.on_message(|_: TopicMessage| {})).await;
+        // The second one for the same topic is no news.
+        assert_eq!(heard.next().await, Subscription::Subscribed("weather".into()));
+        second.send(Close::new()).await.unwrap().unwrap();
+        assert_eq!(heard.next().await, Subscription::Unsubscribed("weather".into()));
+        first.send(Unsubscribe::new("news")).await.unwrap().unwrap();
+        assert_eq!(heard.next().await, Subscription::Unsubscribed("news".into()));
+        finish(zmq).await;
+    })
+    .await;
+}
+
+#[actix::test]
+async fn a_verbose_xpub_hears_of_every_subscription_and_a_verboser_one_of_every_end() {
+    for verboser in [false, true] {
+        within(async {
+            let zmq = Factory::builder().start();
+            let (_publisher, mut heard, endpoint) = hearing(&zmq, |blueprint| {
+                if verboser { blueprint.verboser(true) } else { blueprint.verbose(true) }
+            })
+            .await;
+            let mut subscribers = Vec::new();
+            for _ in 0..2 {
+                let subscriber = SubSocket::connect(&*endpoint).topic("news");
+                let subscriber = subscriber.on_message(|_: TopicMessage| {});
+                subscribers.push(open(&zmq, subscriber).await);
+                assert_eq!(heard.next().await, Subscription::Subscribed("news".into()));
+            }
+            let ends = if verboser { 2 } else { 1 };
+            for subscriber in subscribers {
+                subscriber.send(Unsubscribe::new("news")).await.unwrap().unwrap();
+            }
+            for _ in 0..ends {
+                assert_eq!(heard.next().await, Subscription::Unsubscribed("news".into()));
+            }
+            finish(zmq).await;
+            assert!(heard.drain().is_empty());
+        })
+        .await;
+    }
+}
+
+#[actix::test]
+async fn an_xpub_welcomes_and_hears_messages_from_upstream() {
+    within(async {
+        let zmq = Factory::builder().start();
+        let (_publisher, mut heard, endpoint) =
+            hearing(&zmq, |blueprint| blueprint.welcome("hello there")).await;
+        let upstream = raw::connected(zmq::XSUB, &endpoint);
+        let upstream = raw::thread(move || {
+            raw::send(&upstream, [b"\x01hello"]);
+            assert_eq!(raw::receive(&upstream), [b"hello there"]);
+            raw::send(&upstream, [&b"up"[..], b"stream"]);
+            raw::send(&upstream, [b"\x00hello"]);
+            upstream
+        })
+        .await;
+        assert_eq!(heard.next().await, Subscription::Subscribed("hello".into()));
+        assert_eq!(heard.next().await, Subscription::Message(["up", "stream"].into()));
+        assert_eq!(heard.next().await, Subscription::Unsubscribed("hello".into()));
+        drop(upstream);
+        finish(zmq).await;
+    })
+    .await;
+}
