@@ -46,6 +46,7 @@
 //! | one of many workers to do it | [`PushSocket`] → [`PullSocket`] | [`Push`] | [`Pulled`] |
 //! | an answer | [`RequestSocket`] → [`ReplySocket`] | [`Request`] | [`IncomingRequest`] |
 //! | to route by yourself | [`DealerSocket`] ↔ [`RouterSocket`] | [`SendMessage`], [`SendTo`] | [`Received`], [`ReceivedFrom`] |
+//! | a TCP peer without ZeroMQ | [`StreamSocket`] | [`SendTo`] | [`ReceivedFrom`] |
 //! | one other, and nobody else | [`PairSocket`] ↔ [`PairSocket`] | [`SendMessage`] | [`Received`] |
 //!
 //! # What is promised
@@ -89,7 +90,8 @@ mod topic;
 
 pub use actors::{
     DealerSocket, Factory, FactoryBuilder, PairSocket, Pattern, PubSocket, PullSocket, PushSocket,
-    Receiving, ReplySocket, RequestSocket, RouterSocket, Socket, SubSocket, XPubSocket,
+    Receiving, ReplySocket, RequestSocket, RouterSocket, Socket, StreamSocket, SubSocket,
+    XPubSocket,
 };
 pub use blueprint::Blueprint;
 pub use codec::{Json, MessagePack};

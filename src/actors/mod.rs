@@ -26,6 +26,7 @@ mod request;
 mod routed;
 mod shared;
 mod socket;
+mod stream;
 
 pub use factory::{Factory, FactoryBuilder};
 pub use pattern::{Pattern, Receiving};
@@ -54,3 +55,5 @@ pub type RouterSocket = Socket<kinds::Router>;
 pub type PairSocket = Socket<kinds::Pair>;
 /// Publishes, and hears of its subscribers: see [`kinds::XPub`].
 pub type XPubSocket = Socket<kinds::XPub>;
+/// Talks with plain TCP peers: see [`kinds::Stream`].
+pub type StreamSocket = Socket<kinds::Stream>;

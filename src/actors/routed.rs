@@ -57,6 +57,15 @@ where
     }
 }
 
+/// The part of a socket whose messages begin with a routing id.
+pub(crate) fn routing(receiver: Option<Receiver<ReceivedFrom>>) -> Handing<ReceivedFrom> {
+    let read = |frames| {
+        let (peer, body) = routed::parse(frames);
+        ReceivedFrom { peer, body }
+    };
+    Handing::new(receiver, read).routed(routed::parse)
+}
+
 impl Pattern for Router {
     type Setup = Option<Receiver<ReceivedFrom>>;
     type Inbound = Handing<ReceivedFrom>;
@@ -68,11 +77,7 @@ impl Pattern for Router {
     };
 
     fn inbound(receiver: Self::Setup) -> Self::Inbound {
-        let read = |frames| {
-            let (peer, body) = routed::parse(frames);
-            ReceivedFrom { peer, body }
-        };
-        Handing::new(receiver, read).routed(routed::parse)
+        routing(receiver)
     }
 
     fn check(receiver: &Self::Setup) -> Result<()> {
@@ -104,6 +109,10 @@ where
                 let error = Error::new(ErrorKind::InvalidMessage);
                 let error = error.detail("a message has a peer and frames");
                 self.refuse(error.with_message(body))
+            }
+            Ok(body) if K::FRAMES.is_some_and(|frames| frames != body.len()) => {
+                let error = Error::new(ErrorKind::InvalidMessage);
+                self.refuse(error.detail("the body must be one frame").with_message(body))
             }
             Ok(body) => self.enqueue(routed::compose(peer, body), 0),
             Err(error) => self.refuse(error),

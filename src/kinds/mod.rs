@@ -9,6 +9,7 @@ mod pipeline;
 mod pubsub;
 mod reqrep;
 mod routed;
+mod stream;
 
 use std::fmt;
 
@@ -17,6 +18,7 @@ pub use pipeline::{Pull, Push};
 pub use pubsub::{Pub, Sub, XPub};
 pub use reqrep::{Reply, Request};
 pub use routed::{Dealer, Router};
+pub use stream::Stream;
 
 /// The socket types of this crate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -42,6 +44,8 @@ pub enum SocketType {
     Pair,
     /// [`XPubSocket`](crate::XPubSocket), a ZeroMQ XPUB.
     XPub,
+    /// [`StreamSocket`](crate::StreamSocket), a ZeroMQ STREAM.
+    Stream,
 }
 
 impl SocketType {
@@ -55,7 +59,8 @@ impl SocketType {
             | Self::Dealer
             | Self::Router
             | Self::Pair
-            | Self::XPub => true,
+            | Self::XPub
+            | Self::Stream => true,
             Self::Sub | Self::Pull => false,
         }
     }
@@ -74,6 +79,7 @@ impl fmt::Display for SocketType {
             Self::Router => "ROUTER",
             Self::Pair => "PAIR",
             Self::XPub => "XPUB",
+            Self::Stream => "STREAM",
         })
     }
 }
@@ -123,10 +129,14 @@ pub trait Exchanges: Receives {}
 /// Sends to the peer that is named: [`SendTo`](crate::SendTo).
 #[diagnostic::on_unimplemented(
     message = "a `{Self}` socket does not send to a peer by its routing id",
-    label = "only ROUTER takes `SendTo`",
+    label = "only ROUTER and STREAM take `SendTo`",
     note = "open a `RouterSocket` for this"
 )]
-pub trait Routes: Receives {}
+pub trait Routes: Receives {
+    /// How many frames a body has; nothing where it may have any number.
+    #[doc(hidden)]
+    const FRAMES: Option<usize> = None;
+}
 
 /// Sends requests and correlates their replies: [`Request`](crate::Request).
 #[diagnostic::on_unimplemented(

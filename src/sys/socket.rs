@@ -19,6 +19,7 @@ pub(crate) enum SocketType {
     Router,
     Pull,
     Push,
+    Stream,
 }
 
 impl SocketType {
@@ -32,6 +33,7 @@ impl SocketType {
             Self::Router => zmq_sys::ZMQ_ROUTER,
             Self::Pull => zmq_sys::ZMQ_PULL,
             Self::Push => zmq_sys::ZMQ_PUSH,
+            Self::Stream => zmq_sys::ZMQ_STREAM,
         }
     }
 }

@@ -24,3 +24,4 @@ mod reqrep;
 mod restart;
 mod routed;
 mod shutdown;
+mod stream;
