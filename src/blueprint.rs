@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 use actix::Recipient;
 use actix_rt::ArbiterHandle;
 
-use crate::actors::{Pattern, PubSetup, Receiving};
+use crate::actors::{Framed, Pattern, Receiving, SubSetup};
 use crate::deliver::{Delivery, IntoReceiver, Receiver};
 use crate::endpoint::{Endpoint, IntoEndpoint};
 use crate::engine::backoff::RestartPolicy;
 use crate::error::{Error, ErrorKind};
 use crate::framing::TopicFraming;
-use crate::kinds::{Dealer, Publishes, Queues, Receives, Reply, Request, Router, Sub, XPub};
+use crate::kinds::{Dealer, Publishes, Queues, Receives, Reply, Request, Router, Subscribes, XPub};
 use crate::messages::{SocketEvent, TopicMessage};
 use crate::options::{OptionValue, Overflow, QueueLimits, SocketOptions};
 use crate::sys::option::OptionId;
@@ -349,16 +349,21 @@ impl<K: Receiving + Receives> Blueprint<K> {
     }
 }
 
-impl<K: Publishes + Pattern<Setup = PubSetup>> Blueprint<K> {
-    /// How topic and body become frames.
+impl<K: Pattern> Blueprint<K>
+where
+    K::Setup: Framed,
+{
+    /// How topic and body become frames, and received frames topic and body.
     ///
     /// # Default
-    /// [`TopicFraming::Frames`]
+    /// [`TopicFraming::Frames`], which also reads txZMQ's tagged frames
     pub fn framing(mut self, framing: TopicFraming) -> Self {
-        self.setup.framing = framing;
+        *self.setup.framing() = framing;
         self
     }
+}
 
+impl<K: Publishes + Pattern> Blueprint<K> {
     /// Keeps messages in our queue, under its overflow policy, instead of
     /// dropping them for a subscriber that is at its high-water mark. The
     /// slowest subscriber then sets the pace.
@@ -405,16 +410,7 @@ impl Blueprint<XPub> {
     }
 }
 
-impl Blueprint<Sub> {
-    /// How received frames become topic and body.
-    ///
-    /// # Default
-    /// [`TopicFraming::Frames`], which also takes txZMQ's tagged frames
-    pub fn framing(mut self, framing: TopicFraming) -> Self {
-        self.setup.framing = framing;
-        self
-    }
-
+impl<K: Subscribes + Pattern<Setup = SubSetup>> Blueprint<K> {
     /// Subscribes to a prefix or an exact topic. Without any, nothing arrives.
     pub fn topic(mut self, topic: impl Into<Topic>) -> Self {
         self.setup.topics.push((topic.into(), None));

@@ -42,7 +42,7 @@
 //!
 //! | You want | Sockets | You send | You receive |
 //! |---|---|---|---|
-//! | everyone who cares to hear it | [`PubSocket`] or [`XPubSocket`] → [`SubSocket`] | [`Publish`] | [`TopicMessage`] |
+//! | everyone who cares to hear it | [`PubSocket`] or [`XPubSocket`] → [`SubSocket`] or [`XSubSocket`] | [`Publish`] | [`TopicMessage`] |
 //! | one of many workers to do it | [`PushSocket`] → [`PullSocket`] | [`Push`] | [`Pulled`] |
 //! | an answer | [`RequestSocket`] → [`ReplySocket`] | [`Request`] | [`IncomingRequest`] |
 //! | to route by yourself | [`DealerSocket`] ↔ [`RouterSocket`] | [`SendMessage`], [`SendTo`] | [`Received`], [`ReceivedFrom`] |
@@ -91,7 +91,7 @@ mod topic;
 pub use actors::{
     DealerSocket, Factory, FactoryBuilder, PairSocket, Pattern, PubSocket, PullSocket, PushSocket,
     Receiving, ReplySocket, RequestSocket, RouterSocket, Socket, StreamSocket, SubSocket,
-    XPubSocket,
+    XPubSocket, XSubSocket,
 };
 pub use blueprint::Blueprint;
 pub use codec::{Json, MessagePack};

@@ -15,5 +15,5 @@ pub use crate::messages::{
 pub use crate::{
     Counter, DealerSocket, Error, ErrorKind, Factory, Frame, Multipart, Overflow, PairSocket,
     PubSocket, PullSocket, PushSocket, QueueLimits, ReplySocket, RequestSocket, RestartPolicy,
-    RouterSocket, StreamSocket, SubSocket, Topic, TopicFraming, XPubSocket,
+    RouterSocket, StreamSocket, SubSocket, Topic, TopicFraming, XPubSocket, XSubSocket,
 };

@@ -30,7 +30,7 @@ mod stream;
 
 pub use factory::{Factory, FactoryBuilder};
 pub use pattern::{Pattern, Receiving};
-pub(crate) use pubsub::PubSetup;
+pub(crate) use pubsub::{Framed, SubSetup};
 pub use socket::Socket;
 
 use crate::kinds;
@@ -57,3 +57,5 @@ pub type PairSocket = Socket<kinds::Pair>;
 pub type XPubSocket = Socket<kinds::XPub>;
 /// Talks with plain TCP peers: see [`kinds::Stream`].
 pub type StreamSocket = Socket<kinds::Stream>;
+/// Receives what it subscribed to, and sends upstream: see [`kinds::XSub`].
+pub type XSubSocket = Socket<kinds::XSub>;

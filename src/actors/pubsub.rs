@@ -1,4 +1,4 @@
-//! PUB, XPUB and SUB.
+//! PUB, XPUB, SUB and XSUB.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -16,11 +16,29 @@ use crate::deliver::Receiver;
 use crate::engine::port::Sends;
 use crate::error::{Error, ErrorKind, Result};
 use crate::framing::{TopicFraming, pubsub};
-use crate::kinds::{Pub, Publishes, Sub, Subscribes, XPub};
+use crate::kinds::{Pub, Publishes, Sub, Subscribes, XPub, XSub};
 use crate::messages::{Publish, SocketState, Subscribe, Subscription, TopicMessage, Unsubscribe};
 use crate::multipart::Multipart;
 use crate::sys::{self, option::OptionId};
 use crate::topic::Topic;
+
+/// A setup that says how topics are framed.
+pub trait Framed {
+    /// How.
+    fn framing(&mut self) -> &mut TopicFraming;
+}
+
+impl Framed for PubSetup {
+    fn framing(&mut self) -> &mut TopicFraming {
+        &mut self.framing
+    }
+}
+
+impl Framed for SubSetup {
+    fn framing(&mut self) -> &mut TopicFraming {
+        &mut self.framing
+    }
+}
 
 /// What the blueprints of PUB and XPUB set.
 #[derive(Debug, Default)]
@@ -130,7 +148,7 @@ where
     }
 }
 
-/// What SUB's blueprint sets.
+/// What the blueprints of SUB and XSUB set.
 #[derive(Debug, Default)]
 pub struct SubSetup {
     pub(crate) framing: TopicFraming,
@@ -145,25 +163,65 @@ impl Pattern for Sub {
         Wiring { raw: sys::SocketType::Sub, sends: Sends::Never, receives: true, mandatory: false };
 
     fn inbound(setup: SubSetup) -> Subscribing {
-        let mut part = Subscribing {
-            framing: setup.framing,
-            subscriptions: BTreeMap::new(),
-            exact: 0,
-            receivers: Receivers { rest: setup.receiver, ..Receivers::default() },
-            gone: false,
-        };
-        for (topic, receiver) in setup.topics {
-            part.note(&topic, receiver);
-        }
-        part
+        Subscribing::new(setup, Way::Option)
     }
 
     fn check(setup: &SubSetup) -> Result<()> {
-        setup.framing.check()?;
+        setup.check()
+    }
+}
+
+impl Pattern for XSub {
+    type Setup = SubSetup;
+    type Inbound = Subscribing;
+    const WIRING: Wiring = Wiring {
+        raw: sys::SocketType::XSub,
+        sends: Sends::Always,
+        receives: true,
+        mandatory: false,
+    };
+
+    fn inbound(setup: SubSetup) -> Subscribing {
+        Subscribing::new(setup, Way::Message)
+    }
+
+    fn check(setup: &SubSetup) -> Result<()> {
+        setup.check()
+    }
+}
+
+impl SubSetup {
+    fn check(&self) -> Result<()> {
+        self.framing.check()?;
         // Without a topic, `Subscribe` brings both.
-        let later = setup.topics.is_empty();
-        let own = setup.topics.iter().any(|(_, receiver)| receiver.is_some());
-        require_receiver(later || own || setup.receiver.is_some())
+        let later = self.topics.is_empty();
+        let own = self.topics.iter().any(|(_, receiver)| receiver.is_some());
+        require_receiver(later || own || self.receiver.is_some())
+    }
+}
+
+impl Receiving for XSub {
+    fn set_receiver(setup: &mut SubSetup, receiver: Receiver<TopicMessage>) {
+        setup.receiver = Some(receiver);
+    }
+}
+
+/// How libzmq is told of a subscription.
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    /// `ZMQ_SUBSCRIBE` and `ZMQ_UNSUBSCRIBE`, for SUB.
+    Option,
+    /// A message, for XSUB.
+    Message,
+}
+
+impl Way {
+    fn tell(self, socket: &sys::Socket, prefix: &[u8], on: bool) -> Result<(), sys::Errno> {
+        match self {
+            Self::Option if on => socket.set_bytes(OptionId::SUBSCRIBE, prefix),
+            Self::Option => socket.set_bytes(OptionId::UNSUBSCRIBE, prefix),
+            Self::Message => socket.tell(prefix, on),
+        }
     }
 }
 
@@ -176,6 +234,7 @@ impl Receiving for Sub {
 /// The part of a subscriber: its subscriptions, counted, and its receivers.
 #[derive(Debug)]
 pub struct Subscribing {
+    way: Way,
     framing: TopicFraming,
     /// How often each topic is subscribed to.
     subscriptions: BTreeMap<(Vec<u8>, bool), usize>,
@@ -186,6 +245,21 @@ pub struct Subscribing {
 }
 
 impl Subscribing {
+    fn new(setup: SubSetup, way: Way) -> Self {
+        let mut part = Self {
+            way,
+            framing: setup.framing,
+            subscriptions: BTreeMap::new(),
+            exact: 0,
+            receivers: Receivers { rest: setup.receiver, ..Receivers::default() },
+            gone: false,
+        };
+        for (topic, receiver) in setup.topics {
+            part.note(&topic, receiver);
+        }
+        part
+    }
+
     fn note(&mut self, topic: &Topic, receiver: Option<Receiver<TopicMessage>>) {
         *self.subscriptions.entry(key_of(topic)).or_default() += 1;
         self.exact += usize::from(topic.is_exact());
@@ -323,7 +397,7 @@ impl Inbound for Subscribing {
     fn opened(&mut self, socket: &sys::Socket) -> Result<()> {
         for ((bytes, _), references) in &self.subscriptions {
             for _ in 0..*references {
-                socket.set_bytes(OptionId::SUBSCRIBE, bytes).map_err(Error::from_errno)?;
+                self.way.tell(socket, bytes, true).map_err(Error::from_errno)?;
             }
         }
         Ok(())
@@ -341,7 +415,8 @@ where
         self.check_open()?;
         let bytes = message.topic.as_bytes();
         if self.state() == SocketState::Up {
-            self.with_socket(|socket| socket.set_bytes(OptionId::SUBSCRIBE, bytes))?;
+            let way = self.inbound().way;
+            self.with_socket(|socket| way.tell(socket, bytes, true))?;
         }
         self.inbound_mut().note(&message.topic, message.receiver);
         Ok(())
@@ -363,7 +438,8 @@ where
             return Err(error.detail(format!("no subscription to {topic:?}")));
         }
         if self.state() == SocketState::Up {
-            self.with_socket(|socket| socket.set_bytes(OptionId::UNSUBSCRIBE, topic.as_bytes()))?;
+            let way = self.inbound().way;
+            self.with_socket(|socket| way.tell(socket, topic.as_bytes(), false))?;
         }
         Ok(())
     }

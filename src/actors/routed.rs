@@ -53,7 +53,19 @@ where
         ctx: &mut ActorContext<Self>,
     ) -> Accepting {
         self.breathe(ctx);
-        self.send_body(body)
+        if !K::UPSTREAM {
+            return self.send_body(body);
+        }
+        match encoded(body) {
+            // libzmq looks at each frame.
+            Ok(body) if body.iter().any(|frame| matches!(frame.first(), Some(0 | 1))) => {
+                let error = Error::new(ErrorKind::InvalidMessage);
+                let error = error.detail("a frame that begins with 0 or 1 is a subscription here");
+                self.refuse(error.with_message(body))
+            }
+            Ok(body) => self.send_body(body),
+            Err(error) => self.refuse(error),
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use std::fmt;
 
 pub use pair::Pair;
 pub use pipeline::{Pull, Push};
-pub use pubsub::{Pub, Sub, XPub};
+pub use pubsub::{Pub, Sub, XPub, XSub};
 pub use reqrep::{Reply, Request};
 pub use routed::{Dealer, Router};
 pub use stream::Stream;
@@ -44,12 +44,14 @@ pub enum SocketType {
     Pair,
     /// [`XPubSocket`](crate::XPubSocket), a ZeroMQ XPUB.
     XPub,
+    /// [`XSubSocket`](crate::XSubSocket), a ZeroMQ XSUB.
+    XSub,
     /// [`StreamSocket`](crate::StreamSocket), a ZeroMQ STREAM.
     Stream,
 }
 
 impl SocketType {
-    /// Whether such a socket sends anything but subscriptions.
+    /// Whether sending is what such a socket is for.
     pub(crate) const fn sends(self) -> bool {
         match self {
             Self::Pub
@@ -61,7 +63,7 @@ impl SocketType {
             | Self::Pair
             | Self::XPub
             | Self::Stream => true,
-            Self::Sub | Self::Pull => false,
+            Self::Sub | Self::XSub | Self::Pull => false,
         }
     }
 }
@@ -79,6 +81,7 @@ impl fmt::Display for SocketType {
             Self::Router => "ROUTER",
             Self::Pair => "PAIR",
             Self::XPub => "XPUB",
+            Self::XSub => "XSUB",
             Self::Stream => "STREAM",
         })
     }
@@ -105,7 +108,7 @@ pub trait Publishes: Kind {}
 /// Chooses topics: [`Subscribe`](crate::Subscribe), [`Unsubscribe`](crate::Unsubscribe).
 #[diagnostic::on_unimplemented(
     message = "a `{Self}` socket does not subscribe",
-    label = "only SUB takes `Subscribe` and `Unsubscribe`",
+    label = "only SUB and XSUB take `Subscribe` and `Unsubscribe`",
     note = "open a `SubSocket` for this"
 )]
 pub trait Subscribes: Kind {}
@@ -121,10 +124,14 @@ pub trait Sends: Kind {}
 /// Sends to whichever peer is next, and receives: [`SendMessage`](crate::SendMessage).
 #[diagnostic::on_unimplemented(
     message = "a `{Self}` socket takes no `SendMessage`",
-    label = "only DEALER and PAIR take `SendMessage`",
+    label = "only DEALER, PAIR and XSUB take `SendMessage`",
     note = "open a `DealerSocket` or a `PairSocket` for this"
 )]
-pub trait Exchanges: Receives {}
+pub trait Exchanges: Receives {
+    /// Whether libzmq would take a frame that begins with 0 or 1 for something else.
+    #[doc(hidden)]
+    const UPSTREAM: bool = false;
+}
 
 /// Sends to the peer that is named: [`SendTo`](crate::SendTo).
 #[diagnostic::on_unimplemented(

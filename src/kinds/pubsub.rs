@@ -1,6 +1,6 @@
-//! PUB, XPUB and SUB.
+//! PUB, XPUB, SUB and XSUB.
 
-use super::{Kind, Publishes, Queues, Receives, SocketType, Subscribes, sealed};
+use super::{Exchanges, Kind, Publishes, Queues, Receives, SocketType, Subscribes, sealed};
 use crate::messages::{Subscription, TopicMessage};
 
 /// Distributes messages to all subscribers (RFC 29/PUBSUB).
@@ -48,6 +48,21 @@ pub enum XPub {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sub {}
 
+/// A SUB that may also send upstream (RFC 29/PUBSUB).
+///
+/// | | |
+/// |---|---|
+/// | Compatible peers | PUB, XPUB |
+/// | Direction | receive; send subscriptions, and messages for XPUB |
+/// | Pattern | many to one |
+/// | Outgoing routing | to every peer |
+/// | Incoming routing | fair-queued |
+/// | Action in mute state | libzmq drops for that peer, uncounted |
+///
+/// libzmq does not filter again what publishers send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum XSub {}
+
 impl sealed::Sealed for Pub {}
 impl Kind for Pub {
     const TYPE: SocketType = SocketType::Pub;
@@ -71,5 +86,18 @@ impl Kind for Sub {
 }
 impl Subscribes for Sub {}
 impl Receives for Sub {
+    type Delivery = TopicMessage;
+}
+
+impl sealed::Sealed for XSub {}
+impl Kind for XSub {
+    const TYPE: SocketType = SocketType::XSub;
+}
+impl Subscribes for XSub {}
+impl Exchanges for XSub {
+    const UPSTREAM: bool = true;
+}
+impl Queues for XSub {}
+impl Receives for XSub {
     type Delivery = TopicMessage;
 }

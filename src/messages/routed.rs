@@ -7,7 +7,9 @@ use crate::deliver::{Delivery, OneWay};
 use crate::error::Result;
 use crate::multipart::{Frame, Multipart};
 
-/// Sends a message to the peer whose turn it is; of a PAIR, to the peer.
+/// Sends a message to the peer whose turn it is; of a PAIR, to the peer; of an
+/// XSUB, upstream to every publisher, of which XPUB hears it. An XSUB refuses
+/// frames that begin with a byte 0 or 1, which libzmq takes for subscriptions.
 ///
 /// Resolves when libzmq has accepted the message, not when the peer has it.
 ///

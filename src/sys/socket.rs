@@ -14,6 +14,7 @@ pub(crate) enum SocketType {
     Pair,
     Pub,
     XPub,
+    XSub,
     Sub,
     Dealer,
     Router,
@@ -28,6 +29,7 @@ impl SocketType {
             Self::Pair => zmq_sys::ZMQ_PAIR,
             Self::Pub => zmq_sys::ZMQ_PUB,
             Self::XPub => zmq_sys::ZMQ_XPUB,
+            Self::XSub => zmq_sys::ZMQ_XSUB,
             Self::Sub => zmq_sys::ZMQ_SUB,
             Self::Dealer => zmq_sys::ZMQ_DEALER,
             Self::Router => zmq_sys::ZMQ_ROUTER,
@@ -222,6 +224,28 @@ impl Socket {
         let text = CString::new(endpoint).map_err(|_| Errno::INVAL)?;
         // SAFETY: the socket is open and the string ends in NUL and outlives the call.
         Errno::check(unsafe { call(self.0.as_ptr(), text.as_ptr()) })?;
+        Ok(())
+    }
+
+    /// Tells publishers of a subscription or of its end, as an XSUB does: a
+    /// message of one byte and the prefix.
+    ///
+    /// # Errors
+    /// `ETERM` after a shutdown. An XSUB never has to wait.
+    pub(crate) fn tell(&self, prefix: &[u8], on: bool) -> Result<(), Errno> {
+        let mut message = Vec::with_capacity(1 + prefix.len());
+        message.push(u8::from(on));
+        message.extend_from_slice(prefix);
+        let flags = c_int::try_from(zmq_sys::ZMQ_DONTWAIT).map_err(|_| Errno::INVAL)?;
+        // SAFETY: libzmq copies the bytes, which outlive the call; the socket is open.
+        Errno::check(unsafe {
+            zmq_sys::zmq_send(
+                self.0.as_ptr(),
+                message.as_ptr().cast::<c_void>(),
+                message.len(),
+                flags,
+            )
+        })?;
         Ok(())
     }
 

@@ -442,3 +442,37 @@ async fn an_xpub_welcomes_and_hears_messages_from_upstream() {
     })
     .await;
 }
+
+#[actix::test]
+async fn an_xsub_subscribes_receives_and_sends_upstream_also_after_a_restart() {
+    within(async {
+        let zmq = Factory::builder().start();
+        let (publisher, mut heard, endpoint) = hearing(&zmq, |blueprint| blueprint).await;
+        let (fill, mut told) = inbox::<TopicMessage>();
+        let subscriber = XSubSocket::connect(&*endpoint).name("xsub").topic("news");
+        let subscriber = open(&zmq, subscriber.on_message(fill)).await;
+        assert_eq!(heard.next().await, Subscription::Subscribed("news".into()));
+        subscriber.send(Subscribe::new("weather")).await.unwrap().unwrap();
+        assert_eq!(heard.next().await, Subscription::Subscribed("weather".into()));
+        for topic in ["news", "sport", "weather"] {
+            publisher.send(Publish::new(topic, "x")).await.unwrap().unwrap();
+        }
+        assert_eq!(told.next().await.topic, "news");
+        assert_eq!(told.next().await.topic, "weather");
+        subscriber.send(SendMessage(["up", "stream"])).await.unwrap().unwrap();
+        assert_eq!(heard.next().await, Subscription::Message(["up", "stream"].into()));
+        let refused = subscriber.send(SendMessage(["fine", "\x01not"])).await.unwrap();
+        let error = refused.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidMessage);
+        assert_eq!(error.into_message(), Some(["fine", "\x01not"].into()));
+        subscriber.send(Unsubscribe::new("weather")).await.unwrap().unwrap();
+        assert_eq!(heard.next().await, Subscription::Unsubscribed("weather".into()));
+        subscriber.send(Restart).await.unwrap().unwrap();
+        assert_eq!(heard.next().await, Subscription::Unsubscribed("news".into()));
+        assert_eq!(heard.next().await, Subscription::Subscribed("news".into()));
+        publisher.send(Publish::new("news", "again")).await.unwrap().unwrap();
+        assert_eq!(told.next().await.body, "again".into());
+        finish(zmq).await;
+    })
+    .await;
+}
