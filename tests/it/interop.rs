@@ -87,6 +87,9 @@ with_python! {
     our_router_talks_with_a_dealer_of_txzmq: router_dealer("txzmq");
     our_router_talks_with_a_req_of_pyzmq: router_req("pyzmq");
     our_pair_talks_with_a_pair_of_pyzmq: pair_pair("pyzmq");
+    our_xpub_hears_of_a_sub_of_pyzmq: xpub_sub("pyzmq");
+    our_xpub_hears_of_a_sub_of_txzmq: xpub_sub("txzmq");
+    our_xsub_subscribes_to_an_xpub_of_pyzmq: xsub_xpub("pyzmq");
 }
 
 async fn push(zmq: &Addr<Factory>, library: &str, binds: Binds) {
@@ -314,4 +317,27 @@ async fn router_req(zmq: &Addr<Factory>, library: &str, binds: Binds) {
     let answer = SendTo { peer: received.peer, body: ["", "answer"] };
     router.send(answer).await.unwrap().unwrap();
     assert_eq!(peer.next("reply").await, [b"answer"]);
+}
+
+async fn xpub_sub(zmq: &Addr<Factory>, library: &str, binds: Binds) {
+    let (fill, mut heard) = inbox::<Subscription>();
+    let publisher = XPubSocket::new().on_message(fill);
+    let (mut peer, publisher) = pair(zmq, (library, "sub"), binds, publisher).await;
+    assert_eq!(heard.next().await, Subscription::Subscribed(Frame::empty()));
+    // It is there: nothing is lost.
+    publisher.send(Publish::new("news", "hot")).await.unwrap().unwrap();
+    assert_eq!(peer.next("msg").await, [&b"news"[..], b"hot"]);
+}
+
+async fn xsub_xpub(zmq: &Addr<Factory>, library: &str, binds: Binds) {
+    let (fill, mut told) = inbox::<TopicMessage>();
+    let subscriber = XSubSocket::new().topic("news").on_message(fill);
+    let (mut peer, subscriber) = pair(zmq, (library, "xpub"), binds, subscriber).await;
+    assert_eq!(peer.next("sub").await, [b"\x01news"]);
+    peer.send(["sport", "unwanted"]);
+    peer.send(["news", "hot"]);
+    let news = told.next().await;
+    assert_eq!((news.topic, news.body), ("news".into(), "hot".into()));
+    subscriber.send(SendMessage(["up", "stream"])).await.unwrap().unwrap();
+    assert_eq!(peer.next("sub").await, [&b"up"[..], b"stream"]);
 }

@@ -12,6 +12,7 @@
 
 mod support;
 
+mod conformance;
 mod delivery;
 mod errors;
 mod interop;
