@@ -16,6 +16,7 @@ use crate::kinds::SocketType;
 use crate::messages::{
     EndpointStatus, SocketEvent, SocketId, SocketReport, SocketState, SocketStatus,
 };
+use crate::options::QueueLimits;
 
 /// The factory shuts down: what comes through the mailbox after this is refused.
 #[derive(Clone, Copy, Debug)]
@@ -104,7 +105,7 @@ pub(crate) struct Shared {
     pub(crate) socket_type: SocketType,
     pub(crate) counters: Counters,
     pub(crate) family: Arc<Family>,
-    pub(crate) queue_limit: usize,
+    limits: QueueLimits,
     has_rebound: AtomicBool,
     rebound: Mutex<Vec<(Endpoint, Instant)>>,
     state: AtomicU8,
@@ -122,7 +123,7 @@ impl Shared {
         id: SocketId,
         name: Option<String>,
         socket_type: SocketType,
-        queue_limit: usize,
+        limits: QueueLimits,
         family: Arc<Family>,
     ) -> Self {
         Self {
@@ -133,7 +134,7 @@ impl Shared {
             family,
             has_rebound: AtomicBool::new(false),
             rebound: Mutex::new(Vec::new()),
-            queue_limit,
+            limits,
             state: AtomicU8::new(0),
             queued: AtomicUsize::new(0),
             queued_bytes: AtomicUsize::new(0),
@@ -188,21 +189,19 @@ impl Shared {
     }
 
     pub(crate) fn status(&self) -> SocketStatus {
-        SocketStatus::new(
-            self.id,
-            self.name.clone(),
-            self.socket_type,
-            self.state(),
-            self.endpoints.lock().unwrap_or_else(PoisonError::into_inner).clone(),
-            (
-                self.queued.load(Ordering::Relaxed),
-                self.queue_limit,
-                self.queued_bytes.load(Ordering::Relaxed),
-                self.in_flight.load(Ordering::Relaxed),
-            ),
-            self.counters.get(Counter::Restarts),
-            self.counters.snapshot(),
-        )
+        SocketStatus {
+            id: self.id,
+            name: self.name.clone(),
+            socket_type: self.socket_type,
+            state: self.state(),
+            endpoints: self.endpoints.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            restarts: self.counters.get(Counter::Restarts),
+            queued: self.queued.load(Ordering::Relaxed),
+            queued_bytes: self.queued_bytes.load(Ordering::Relaxed),
+            limits: self.limits.clone(),
+            in_flight: self.in_flight.load(Ordering::Relaxed),
+            counts: self.counters.snapshot(),
+        }
     }
 
     /// Registers the actor's task, to be woken by orders.

@@ -12,6 +12,7 @@ use crate::counters::Counter;
 use crate::endpoint::Endpoint;
 use crate::error::Result;
 use crate::kinds::SocketType;
+use crate::options::QueueLimits;
 
 /// Opens a socket and resolves with its address.
 ///
@@ -162,46 +163,19 @@ pub struct SocketStatus {
     pub endpoints: Vec<EndpointStatus>,
     /// How often it was opened again.
     pub restarts: u64,
-    /// Messages in the outbound queue. With [`Overflow::Wait`](crate::Overflow::Wait),
-    /// awaited ones may wait beyond the bound.
+    /// Messages in the outbound queue.
     pub queued: usize,
-    /// The bound of the outbound queue, in messages.
-    pub queue_limit: usize,
     /// Bytes in the outbound queue.
     pub queued_bytes: usize,
+    /// The bounds of the outbound queue: in messages, in bytes, and in awaited
+    /// messages beyond these.
+    pub limits: QueueLimits,
     /// Requests in flight, or requests received and not answered yet.
     pub in_flight: usize,
-    counts: Count,
+    pub(crate) counts: Count,
 }
 
 impl SocketStatus {
-    #[expect(clippy::too_many_arguments, reason = "a plain record, made in one place")]
-    pub(crate) const fn new(
-        id: SocketId,
-        name: Option<String>,
-        socket_type: SocketType,
-        state: SocketState,
-        endpoints: Vec<EndpointStatus>,
-        gauges: (usize, usize, usize, usize),
-        restarts: u64,
-        counts: Count,
-    ) -> Self {
-        let (queued, queue_limit, queued_bytes, in_flight) = gauges;
-        Self {
-            id,
-            name,
-            socket_type,
-            state,
-            endpoints,
-            restarts,
-            queued,
-            queue_limit,
-            queued_bytes,
-            in_flight,
-            counts,
-        }
-    }
-
     /// A counter's value since the socket was opened.
     #[must_use]
     pub fn count(&self, counter: Counter) -> u64 {

@@ -148,7 +148,7 @@ impl Factory {
             self.registry.next_id(),
             blueprint.name.clone(),
             K::TYPE,
-            blueprint.limits.messages,
+            blueprint.limits.clone(),
             Arc::clone(&self.family),
         ));
         self.family.join(&shared);
