@@ -232,7 +232,9 @@ impl Handler<SocketEvent> for Observer {
         match event.kind {
             EventKind::Down { reason } => println!("   {socket} is down: {reason}"),
             EventKind::Restarting { attempt, after } => {
-                println!("   {socket} restarts in {after:.0?}, attempt {attempt}");
+                let why =
+                    if attempt == 0 { "on demand".into() } else { format!("attempt {attempt}") };
+                println!("   {socket} restarts in {after:.0?}, {why}");
             }
             EventKind::Up { endpoints } => {
                 let endpoints: Vec<_> = endpoints.iter().map(AsRef::as_ref).collect();
