@@ -64,9 +64,10 @@ impl Message {
         let hint = Box::into_raw(Box::new(data));
         let mut raw = MaybeUninit::<zmq_msg_t>::zeroed();
         // SAFETY: the buffer lives until `release` drops the boxed `Bytes`, and
-        // `Bytes` never moves its bytes. libzmq only reads them. On failure
-        // libzmq does not call `release`, so the box is ours again.
-        unsafe {
+        // `Bytes` never moves its bytes. libzmq only reads them once they are
+        // marked as shared, below. On failure libzmq does not call `release`,
+        // so the box is ours again.
+        let mut message = unsafe {
             let rc = zmq_sys::zmq_msg_init_data(
                 raw.as_mut_ptr(),
                 start.cast_mut().cast::<c_void>(),
@@ -78,8 +79,13 @@ impl Message {
                 drop(Box::from_raw(hint));
                 return Err(error);
             }
-            Ok(Self(raw.assume_init()))
-        }
+            Self(raw.assume_init())
+        };
+        // Others may hold these bytes, or they are static. Over `ws://` libzmq
+        // masks a message in place unless it takes it for shared, which it does
+        // from the first copy on.
+        drop(message.duplicate()?);
+        Ok(message)
     }
 
     /// A second message with the same content; a large buffer is shared, not copied.

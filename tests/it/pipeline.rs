@@ -10,7 +10,13 @@ use crate::support::{
 
 #[actix::test]
 async fn messages_of_one_frame_and_of_many_cross_unchanged_on_every_transport() {
-    for endpoint in [ANY_PORT.to_owned(), "tcp://[::1]:*".into(), ipc(), inproc()] {
+    for endpoint in [
+        ANY_PORT.to_owned(),
+        "tcp://[::1]:*".into(),
+        "ws://127.0.0.1:*/path".into(),
+        ipc(),
+        inproc(),
+    ] {
         within(async {
             let zmq = Factory::builder().start();
             let (fill, mut told) = inbox::<Pulled>();

@@ -665,3 +665,24 @@ async fn a_separator_that_begins_in_the_topic_or_is_none_is_refused() {
     })
     .await;
 }
+
+#[actix::test]
+async fn bytes_that_others_hold_stay_as_they_are_when_they_are_sent_over_ws() {
+    static FIXED: [u8; 5_000] = [7; 5_000];
+
+    within(async {
+        let zmq = Factory::builder().start();
+        let (pulled, mut told) = collector::<Pulled>();
+        let pull = PullSocket::bind("ws://127.0.0.1:*/x").name("pull");
+        open(&zmq, pull.deliver_to(pulled.recipient::<Pulled>())).await;
+        let push = open(&zmq, PushSocket::connect(bound(&zmq, "pull").await)).await;
+        for frame in [Frame::from_static(&FIXED), Frame::from(vec![7_u8; 5_000])] {
+            let kept = frame.clone();
+            push.send(Push(frame)).await.unwrap().unwrap();
+            assert_eq!(told.next().await.0[0], &FIXED);
+            assert_eq!(kept, &FIXED);
+        }
+        finish(zmq).await;
+    })
+    .await;
+}
