@@ -323,6 +323,7 @@ impl Example {
                     (self.out.try_iter().collect(), self.err.try_iter().collect());
                 return Err(format!("still running, stdout {out:?}, stderr {err:?}").into());
             }
+            // There is no descriptor to wait for without another dependency.
             thread::sleep(Duration::from_millis(5));
         };
         // Its pipes are closed with it: both end.

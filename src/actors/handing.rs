@@ -42,14 +42,7 @@ impl<D> Handing<D> {
 impl<D: Send + 'static> Inbound for Handing<D> {
     fn poll_ready(&mut self, cx: &mut Context<'_>, around: &mut Surroundings) -> Poll<()> {
         let Some(receiver) = &mut self.receiver else { return Poll::Pending };
-        match receiver.poll_ready(cx) {
-            Poll::Ready(Ok(())) => Poll::Ready(()),
-            Poll::Ready(Err(gone)) => {
-                around.gone(&mut self.gone, gone);
-                Poll::Pending
-            }
-            Poll::Pending => Poll::Pending,
-        }
+        around.poll_receiver(receiver, &mut self.gone, cx)
     }
 
     fn accept(&mut self, message: Multipart, around: &mut Surroundings) -> bool {

@@ -169,6 +169,23 @@ impl Surroundings {
         }
     }
 
+    /// Whether a receiver takes another delivery; one that is gone is told of.
+    pub(crate) fn poll_receiver<D: Send + 'static>(
+        &mut self,
+        receiver: &mut Receiver<D>,
+        told: &mut bool,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
+        match receiver.poll_ready(cx) {
+            Poll::Ready(Ok(())) => Poll::Ready(()),
+            Poll::Ready(Err(gone)) => {
+                self.gone(told, gone);
+                Poll::Pending
+            }
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
     /// Tells once that a receiver is gone; nothing is read for it any more.
     pub(crate) fn gone(&mut self, told: &mut bool, gone: Gone) {
         if !*told {

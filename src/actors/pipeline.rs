@@ -53,7 +53,7 @@ where
         ctx: &mut ActorContext<Self>,
     ) -> Accepting {
         self.breathe(ctx);
-        self.send_body(body)
+        self.send_body(body, |_| None)
     }
 }
 

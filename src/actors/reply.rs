@@ -124,14 +124,7 @@ impl Inbound for Answering {
             return Poll::Pending;
         }
         let Some(receiver) = &mut self.setup.receiver else { return Poll::Pending };
-        match receiver.poll_ready(cx) {
-            Poll::Ready(Ok(())) => Poll::Ready(()),
-            Poll::Ready(Err(gone)) => {
-                around.gone(&mut self.gone, gone);
-                Poll::Pending
-            }
-            Poll::Pending => Poll::Pending,
-        }
+        around.poll_receiver(receiver, &mut self.gone, cx)
     }
 
     fn accept(&mut self, message: Multipart, around: &mut Surroundings) -> bool {

@@ -13,6 +13,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::framing::routed;
 use crate::kinds::{Dealer, Exchanges, Router, Routes};
 use crate::messages::{Received, ReceivedFrom, SendMessage, SendTo};
+use crate::multipart::Frame;
 use crate::sys;
 
 impl Pattern for Dealer {
@@ -53,19 +54,12 @@ where
         ctx: &mut ActorContext<Self>,
     ) -> Accepting {
         self.breathe(ctx);
-        if !K::UPSTREAM {
-            return self.send_body(body);
-        }
-        match encoded(body) {
+        self.send_body(body, |body| {
             // libzmq looks at each frame.
-            Ok(body) if body.iter().any(|frame| matches!(frame.first(), Some(0 | 1))) => {
-                let error = Error::new(ErrorKind::InvalidMessage);
-                let error = error.detail("a frame that begins with 0 or 1 is a subscription here");
-                self.refuse(error.with_message(body))
-            }
-            Ok(body) => self.send_body(body),
-            Err(error) => self.refuse(error),
-        }
+            let is_taken = |frame: &Frame| matches!(frame.first(), Some(0 | 1));
+            let wrong = K::UPSTREAM && body.iter().any(is_taken);
+            wrong.then_some("a frame that begins with 0 or 1 is a subscription here")
+        })
     }
 }
 

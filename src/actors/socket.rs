@@ -189,15 +189,23 @@ impl<K: Pattern> Socket<K> {
         Accepting::later(self.slots.clone(), slot)
     }
 
-    /// Encodes a body and queues it as it is.
-    pub(crate) fn send_body(&mut self, body: impl Encode) -> Accepting {
-        match encoded(body) {
-            Ok(frames) if frames.is_empty() => {
-                let error = Error::new(ErrorKind::InvalidMessage).detail("a message has frames");
+    /// Encodes a body and queues it as it is, unless something is wrong with it.
+    pub(crate) fn send_body(
+        &mut self,
+        body: impl Encode,
+        mistake: impl FnOnce(&Multipart) -> Option<&'static str>,
+    ) -> Accepting {
+        let frames = match encoded(body) {
+            Ok(frames) => frames,
+            Err(error) => return self.refuse(error),
+        };
+        let empty = frames.is_empty().then_some("a message has frames");
+        match empty.or_else(|| mistake(&frames)) {
+            Some(why) => {
+                let error = Error::new(ErrorKind::InvalidMessage).detail(why);
                 self.refuse(error.with_message(frames))
             }
-            Ok(frames) => self.enqueue(frames, 0),
-            Err(error) => self.refuse(error),
+            None => self.enqueue(frames, 0),
         }
     }
 

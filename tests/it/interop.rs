@@ -116,6 +116,7 @@ async fn joined(publisher: &Addr<PubSocket>, peer: &mut Peer) {
     let hello = async {
         loop {
             publisher.send(Publish::new("hello", "x")).await.unwrap().unwrap();
+            // Only the pace; what ends it is that the subscriber hears.
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };

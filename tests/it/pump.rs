@@ -183,6 +183,7 @@ async fn round_trips(zmq: &Addr<Factory>, trips: u32) {
     for number in 0..trips {
         let reply = client.send(Request::new(number.to_be_bytes().to_vec())).await;
         assert_eq!(reply.unwrap().unwrap()[0], &number.to_be_bytes());
+        // A timer of the arbiter is one of the neighbours under test.
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }

@@ -171,6 +171,7 @@ async fn every_request_ends_once_amid_timeouts_cancellations_restarts_and_the_en
                     2 => drop(responder),
                     _ => {
                         actix::spawn(async move {
+                            // The clock is the point: later than the timeout of 10 ms.
                             tokio::time::sleep(ms(20)).await;
                             // Too late for a reply once the end has come.
                             let _ = responder.reply(body);
@@ -204,6 +205,7 @@ async fn every_request_ends_once_amid_timeouts_cancellations_restarts_and_the_en
                 let _: Result<_, _> = reply.unwrap();
                 ended += 1;
             }
+            // The clock is the point: timeouts fall due in between.
             tokio::time::sleep(ms(3)).await;
         }
         // Some without a timeout, that only the end can end.
@@ -458,27 +460,36 @@ async fn a_confirmed_reply_tells_what_became_of_it() {
     within(async {
         let zmq = Factory::builder().start();
         let (hoard, mut held) = inbox::<IncomingRequest>();
-        let server = ReplySocket::bind(ANY_PORT).name("server").answer_within(ms(300));
+        let server = ReplySocket::bind(ANY_PORT).name("server");
         open(&zmq, server.on_message(hoard)).await;
-        let peer = raw::connected(zmq::REQ, &bound(&zmq, "server").await);
-        raw::send(&peer, [b"one"]);
+        let peer = raw::connected(zmq::DEALER, &bound(&zmq, "server").await);
+        raw::send(&peer, [b"id", b"", b"one"]);
         held.next().await.responder.reply_confirmed("accepted").await.unwrap();
-        assert_eq!(raw::receive(&peer), [b"accepted"]);
-        raw::send(&peer, [b"two"]);
-        let request = held.next().await;
-        peer.set_linger(0).unwrap();
+        let peer = raw::thread(move || {
+            assert_eq!(raw::receive(&peer), [&b"id"[..], b"", b"accepted"]);
+            (0..900).for_each(|_| raw::send(&peer, [b"id", b"", b"more"]));
+            peer
+        })
+        .await;
+        let mut requests = held.take(900).await;
         drop(peer);
-        // libzmq hears of the end by itself, at some moment.
-        let responder = request.responder;
-        tokio::time::sleep(ms(50)).await;
-        let error = responder.reply_confirmed("gone").await.unwrap_err();
+        // libzmq hears of the end by itself, at some moment: each asks once.
+        let error = eventually_some("the peer is gone", async || {
+            let request = requests.pop().unwrap();
+            request.responder.reply_confirmed("gone").await.err()
+        })
+        .await;
         assert_eq!(error.kind(), ErrorKind::Unroutable);
         assert!(error.peer().is_some_and(|peer| !peer.is_empty()));
         assert_eq!(error.into_message(), Some("gone".into()));
-        let peer = raw::connected(zmq::REQ, &bound(&zmq, "server").await);
-        raw::send(&peer, [b"three"]);
+        drop(requests);
+        let (hoard, mut held) = inbox::<IncomingRequest>();
+        let strict = ReplySocket::bind(ANY_PORT).name("strict").answer_within(ms(20));
+        open(&zmq, strict.on_message(hoard)).await;
+        let peer = raw::connected(zmq::REQ, &bound(&zmq, "strict").await);
+        raw::send(&peer, [b"two"]);
         let request = held.next().await;
-        let reaped = async || count(&zmq, "server", Counter::Reaped).await == 1;
+        let reaped = async || count(&zmq, "strict", Counter::Reaped).await == 1;
         eventually("reaped", reaped).await;
         let error = request.responder.reply_confirmed("too late").await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::TimedOut);

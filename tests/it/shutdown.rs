@@ -533,6 +533,8 @@ fn as_a_child() {
     }
     let zmq = system.block_on(async { Factory::builder().linger(linger).start() });
     let (push, request) = system.block_on(busy(&zmq));
+    // The pauses are no waiting for something: they let what was dropped go on
+    // alone for a moment, in which it may do something wrong.
     match role.as_str() {
         "factory first" => {
             drop(zmq);
