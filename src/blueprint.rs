@@ -6,13 +6,15 @@ use std::time::{Duration, Instant};
 use actix::Recipient;
 use actix_rt::ArbiterHandle;
 
-use crate::actors::{Framed, Pattern, Receiving, SubSetup};
+use crate::actors::{Framed, Pattern, Receiving, ReplySetup, RequestSetup, SubSetup};
 use crate::deliver::{Delivery, IntoReceiver, Receiver};
 use crate::endpoint::{Endpoint, IntoEndpoint};
 use crate::engine::backoff::RestartPolicy;
 use crate::error::{Error, ErrorKind};
 use crate::framing::TopicFraming;
-use crate::kinds::{Dealer, Publishes, Queues, Receives, Reply, Request, Router, Subscribes, XPub};
+use crate::kinds::{
+    Dealer, Publishes, Queues, Receives, Replies, Reply, Req, Requests, Router, Subscribes, XPub,
+};
 use crate::messages::{SocketEvent, TopicMessage};
 use crate::options::{OptionValue, Overflow, QueueLimits, SocketOptions};
 use crate::sys::option::OptionId;
@@ -429,7 +431,7 @@ impl<K: Subscribes + Pattern<Setup = SubSetup>> Blueprint<K> {
     }
 }
 
-impl Blueprint<Request> {
+impl<K: Requests + Pattern<Setup = RequestSetup>> Blueprint<K> {
     /// How long a request waits for its reply, unless it says otherwise.
     ///
     /// # Default
@@ -461,7 +463,23 @@ impl Blueprint<Request> {
     }
 }
 
-impl Blueprint<Reply> {
+impl Blueprint<Req> {
+    /// Puts a request id in front of each request and takes no reply without it
+    /// (`ZMQ_REQ_CORRELATE`, and with it `ZMQ_REQ_RELAXED`). A request that is
+    /// given up then costs nothing; without, the socket is opened again. The
+    /// peer must repeat all frames up to the empty one, as REP and REPLY do.
+    ///
+    /// # Default
+    /// Off: the wire is that of a plain REQ
+    #[doc(alias = "ZMQ_REQ_CORRELATE")]
+    #[doc(alias = "ZMQ_REQ_RELAXED")]
+    pub const fn correlate(mut self, on: bool) -> Self {
+        self.setup.correlate = on;
+        self
+    }
+}
+
+impl<K: Replies + Pattern<Setup = ReplySetup>> Blueprint<K> {
     /// How old an unanswered request may grow before its route is given up.
     ///
     /// # Default
@@ -470,7 +488,9 @@ impl Blueprint<Reply> {
         self.setup.answer_within = age;
         self
     }
+}
 
+impl Blueprint<Reply> {
     /// How many requests may be unanswered before the socket reads no more. At least 1.
     ///
     /// # Default

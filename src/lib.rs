@@ -90,8 +90,8 @@ mod topic;
 
 pub use actors::{
     DealerSocket, Factory, FactoryBuilder, PairSocket, Pattern, PubSocket, PullSocket, PushSocket,
-    Receiving, ReplySocket, RequestSocket, RouterSocket, Socket, StreamSocket, SubSocket,
-    XPubSocket, XSubSocket,
+    Receiving, RepSocket, ReplySocket, ReqSocket, RequestSocket, RouterSocket, Socket,
+    StreamSocket, SubSocket, XPubSocket, XSubSocket,
 };
 pub use blueprint::Blueprint;
 pub use codec::{Json, MessagePack};

@@ -14,6 +14,7 @@ pub use crate::messages::{
 };
 pub use crate::{
     Counter, DealerSocket, Error, ErrorKind, Factory, Frame, Multipart, Overflow, PairSocket,
-    PubSocket, PullSocket, PushSocket, QueueLimits, ReplySocket, RequestSocket, RestartPolicy,
-    RouterSocket, StreamSocket, SubSocket, Topic, TopicFraming, XPubSocket, XSubSocket,
+    PubSocket, PullSocket, PushSocket, QueueLimits, RepSocket, ReplySocket, ReqSocket,
+    RequestSocket, RestartPolicy, RouterSocket, StreamSocket, SubSocket, Topic, TopicFraming,
+    XPubSocket, XSubSocket,
 };

@@ -31,6 +31,8 @@ mod stream;
 pub use factory::{Factory, FactoryBuilder};
 pub use pattern::{Pattern, Receiving};
 pub(crate) use pubsub::{Framed, SubSetup};
+pub(crate) use reply::ReplySetup;
+pub(crate) use request::RequestSetup;
 pub use socket::Socket;
 
 use crate::kinds;
@@ -47,6 +49,10 @@ pub type PullSocket = Socket<kinds::Pull>;
 pub type RequestSocket = Socket<kinds::Request>;
 /// Answers, in any order: see [`kinds::Reply`].
 pub type ReplySocket = Socket<kinds::Reply>;
+/// Asks one peer at a time, in lock-step: see [`kinds::Req`].
+pub type ReqSocket = Socket<kinds::Req>;
+/// Answers one request at a time, in lock-step: see [`kinds::Rep`].
+pub type RepSocket = Socket<kinds::Rep>;
 /// Sends to its peers in turn, and receives: see [`kinds::Dealer`].
 pub type DealerSocket = Socket<kinds::Dealer>;
 /// Sends to the peer that is named, and receives: see [`kinds::Router`].

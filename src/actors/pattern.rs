@@ -196,6 +196,17 @@ impl Surroundings {
     }
 }
 
+/// What becomes of a socket in step whose last request nobody awaits any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Abandoned {
+    /// It is still awaited, or there is none.
+    Nothing,
+    /// libzmq tells a late reply from the next one's: the next may go.
+    Release,
+    /// libzmq would not: the socket must be opened again.
+    Reopen,
+}
+
 /// The part of a socket type that takes what is received, and what else is
 /// its own: subscriptions, requests in flight, routes.
 pub trait Inbound {
@@ -207,6 +218,16 @@ pub trait Inbound {
 
     /// Takes a received message. `false` when the receiver broke.
     fn accept(&mut self, message: Multipart, around: &mut Surroundings) -> bool;
+
+    /// Takes an answer that came when nothing was asked any more.
+    fn late(&mut self, message: Multipart, around: &mut Surroundings) {
+        let _ = (message, around);
+    }
+
+    /// What was sent in step is not awaited any more.
+    fn abandoned(&mut self) -> Abandoned {
+        Abandoned::Nothing
+    }
 
     /// Hands over what was held back for a batch.
     fn flush(&mut self) {}

@@ -1,4 +1,4 @@
-//! REPLY: routes, kept until their request is answered.
+//! REPLY and REP: routes, kept until their request is answered.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -44,15 +44,7 @@ impl Pattern for kinds::Reply {
     };
 
     fn inbound(setup: ReplySetup) -> Answering {
-        Answering {
-            setup,
-            routes: HashMap::new(),
-            ages: Deadlines::default(),
-            next: 0,
-            desk: Arc::default(),
-            gone: false,
-            closing: false,
-        }
+        Answering::new(setup)
     }
 
     fn check(setup: &ReplySetup) -> Result<()> {
@@ -63,6 +55,27 @@ impl Pattern for kinds::Reply {
 impl Receiving for kinds::Reply {
     fn set_receiver(setup: &mut ReplySetup, receiver: Receiver<IncomingRequest>) {
         setup.receiver = Some(receiver);
+    }
+}
+
+impl Pattern for kinds::Rep {
+    type Setup = ReplySetup;
+    type Inbound = Answering;
+    const WIRING: Wiring = kinds::Reply::WIRING;
+
+    fn inbound(setup: ReplySetup) -> Answering {
+        // One at a time is all that lock-step is.
+        Answering::new(ReplySetup { max_unanswered: 1, ..setup })
+    }
+
+    fn check(setup: &ReplySetup) -> Result<()> {
+        kinds::Reply::check(setup)
+    }
+}
+
+impl Receiving for kinds::Rep {
+    fn set_receiver(setup: &mut ReplySetup, receiver: Receiver<IncomingRequest>) {
+        kinds::Reply::set_receiver(setup, receiver);
     }
 }
 
@@ -88,6 +101,18 @@ struct Route {
 }
 
 impl Answering {
+    fn new(setup: ReplySetup) -> Self {
+        Self {
+            setup,
+            routes: HashMap::new(),
+            ages: Deadlines::default(),
+            next: 0,
+            desk: Arc::default(),
+            gone: false,
+            closing: false,
+        }
+    }
+
     fn close(&mut self, token: u64) -> Option<Multipart> {
         let route = self.routes.remove(&token)?;
         if let Some(at) = route.reap_at {

@@ -1,4 +1,4 @@
-//! REQUEST: requests in flight, each of which ends exactly once.
+//! REQUEST and REQ: requests in flight, each of which ends exactly once.
 
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
@@ -15,7 +15,7 @@ use futures::task::AtomicWaker;
 use tokio::task::unconstrained;
 use uuid::Uuid;
 
-use super::pattern::{Inbound, Pattern, Surroundings, Ticket, Wiring, refused};
+use super::pattern::{Abandoned, Inbound, Pattern, Surroundings, Ticket, Wiring, refused};
 use super::shared::Shared;
 use super::socket::Socket;
 use crate::codec::{Decode, Encode, Undecodable, encoded};
@@ -30,7 +30,7 @@ use crate::messages::Request;
 use crate::messages::Timeout;
 use crate::multipart::Multipart;
 use crate::shield::shielded;
-use crate::sys;
+use crate::sys::{self, option::OptionId};
 
 /// What REQUEST's blueprint sets.
 #[derive(Debug)]
@@ -38,11 +38,13 @@ pub struct RequestSetup {
     pub(crate) timeout: Option<Duration>,
     pub(crate) withdraw: bool,
     pub(crate) max_in_flight: usize,
+    /// Of REQ alone: `ZMQ_REQ_CORRELATE`.
+    pub(crate) correlate: bool,
 }
 
 impl Default for RequestSetup {
     fn default() -> Self {
-        Self { timeout: None, withdraw: true, max_in_flight: 262_144 }
+        Self { timeout: None, withdraw: true, max_in_flight: 262_144, correlate: false }
     }
 }
 
@@ -57,7 +59,22 @@ impl Pattern for kinds::Request {
     };
 
     fn inbound(setup: RequestSetup) -> Requesting {
-        Requesting { setup, table: Rc::default(), cancelled: Arc::default() }
+        Requesting::new(setup, None)
+    }
+}
+
+impl Pattern for kinds::Req {
+    type Setup = RequestSetup;
+    type Inbound = Requesting;
+    const WIRING: Wiring = Wiring {
+        raw: sys::SocketType::Req,
+        sends: Sends::InStep,
+        receives: true,
+        mandatory: false,
+    };
+
+    fn inbound(setup: RequestSetup) -> Requesting {
+        Requesting::new(setup, Some(Step::default()))
     }
 }
 
@@ -66,6 +83,22 @@ pub struct Requesting {
     setup: RequestSetup,
     table: Rc<RefCell<Table>>,
     cancelled: Arc<Cancelled>,
+    /// Of REQ: libzmq frames the requests, and replies come in their order.
+    step: Option<Step>,
+}
+
+/// Which request a reply belongs to that carries no id.
+///
+/// There is at most one on its way. But a turn of the pump may send it, receive
+/// its reply and send the next before anyone is told that the first has left.
+#[derive(Debug, Default)]
+struct Step {
+    /// What has left and is not answered yet, in order.
+    asked: VecDeque<Uuid>,
+    /// Replies to what is not known to have left yet, in order.
+    answers: VecDeque<Multipart>,
+    /// Nobody awaits any more what left last.
+    abandoned: bool,
 }
 
 /// The requests in flight.
@@ -73,6 +106,8 @@ pub struct Requesting {
 struct Table {
     open: HashMap<Uuid, Open>,
     deadlines: Deadlines<Uuid>,
+    /// Of REQ: what nobody awaits is open, too, until its reply or its deadline.
+    in_step: bool,
 }
 
 /// A request in flight.
@@ -93,7 +128,7 @@ impl Open {
     /// Gives the request back with an error if it has certainly not left.
     fn give_back(&self, error: Error, unsent: Option<Multipart>) -> Error {
         match unsent {
-            Some(frames) if !self.left => error.with_message(reqrep::parts_of(frames)),
+            Some(parts) if !self.left => error.with_message(parts),
             _ => error,
         }
     }
@@ -221,7 +256,9 @@ where
                 // `do_send`: nobody waits, the request goes out all the same,
                 // and its reply is counted as late.
                 let Some(sender) = sender else {
-                    table.close(&id);
+                    if !table.in_step {
+                        table.close(&id);
+                    }
                     return;
                 };
                 let mut waiter: Box<dyn Waiter> = Box::new(Awaits(sender));
@@ -236,10 +273,50 @@ where
 }
 
 impl Requesting {
+    fn new(setup: RequestSetup, step: Option<Step>) -> Self {
+        let table = Table { in_step: step.is_some(), ..Table::default() };
+        Self { setup, table: Rc::new(RefCell::new(table)), cancelled: Arc::default(), step }
+    }
+
+    /// A request as it goes to libzmq.
+    fn frames(&self, id: Uuid, parts: Multipart) -> Multipart {
+        if self.step.is_some() { parts } else { reqrep::request(id, parts) }
+    }
+
+    /// The parts of such a request.
+    fn parts_of(&self, frames: Multipart) -> Multipart {
+        if self.step.is_some() { frames } else { reqrep::parts_of(frames) }
+    }
+
+    /// Ends the request that a reply belongs to.
+    fn replied(&self, id: &Uuid, parts: Multipart, around: &mut Surroundings) {
+        let open = self.table.borrow_mut().close(id);
+        match open.and_then(|open| open.waiter) {
+            Some(waiter) => {
+                if let Err(undecodable) = waiter.finish(Ok(parts)) {
+                    around.undecodable(undecodable);
+                }
+            }
+            None => around.count(Counter::LateReplies),
+        }
+    }
+
+    /// Pairs what was asked in step with what was answered.
+    fn pair(&mut self, around: &mut Surroundings) {
+        while let Some(step) = &mut self.step
+            && !step.asked.is_empty()
+            && let Some(parts) = step.answers.pop_front()
+            && let Some(id) = step.asked.pop_front()
+        {
+            self.replied(&id, parts, around);
+        }
+    }
+
     /// Ends a request with an error, and with its frames if they were not sent.
     fn fail(&self, id: Uuid, error: Error, unsent: Option<Multipart>) -> bool {
         let Some(mut open) = self.table.borrow_mut().close(&id) else { return false };
         let Some(waiter) = open.waiter.take() else { return false };
+        let unsent = unsent.map(|frames| self.parts_of(frames));
         let _ = waiter.finish(Err(open.give_back(error, unsent)));
         true
     }
@@ -257,7 +334,7 @@ impl Requesting {
 
     /// Ends a request whose caller does not wait any more, or not longer.
     fn give_up(
-        &self,
+        &mut self,
         id: Uuid,
         counter: Counter,
         queue: &mut Queue<Ticket>,
@@ -275,6 +352,12 @@ impl Requesting {
             around.count(Counter::Withdrawn);
             unsent = Some(item.frames);
         }
+        if let Some(step) = &mut self.step
+            && step.asked.front() == Some(&id)
+        {
+            step.asked.clear();
+            step.abandoned = true;
+        }
         let error = Error::new(ErrorKind::TimedOut).detail(format!("no reply within {waited:?}"));
         self.fail(id, error, unsent);
     }
@@ -282,23 +365,38 @@ impl Requesting {
 
 impl Inbound for Requesting {
     fn accept(&mut self, message: Multipart, around: &mut Surroundings) -> bool {
-        let (id, parts) = match reqrep::parse_reply(message) {
-            Ok(reply) => reply,
-            Err(undecodable) => {
-                around.undecodable(undecodable);
-                return true;
-            }
-        };
-        let open = self.table.borrow_mut().close(&id);
-        match open.and_then(|open| open.waiter) {
-            Some(waiter) => {
-                if let Err(undecodable) = waiter.finish(Ok(parts)) {
-                    around.undecodable(undecodable);
-                }
-            }
-            None => around.count(Counter::LateReplies),
+        if let Some(step) = &mut self.step {
+            step.answers.push_back(message);
+            self.pair(around);
+            return true;
+        }
+        match reqrep::parse_reply(message) {
+            Ok((id, parts)) => self.replied(&id, parts, around),
+            Err(undecodable) => around.undecodable(undecodable),
         }
         true
+    }
+
+    fn late(&mut self, _message: Multipart, around: &mut Surroundings) {
+        around.count(Counter::LateReplies);
+    }
+
+    fn abandoned(&mut self) -> Abandoned {
+        let Some(step) = &mut self.step else { return Abandoned::Nothing };
+        match (std::mem::take(&mut step.abandoned), self.setup.correlate) {
+            (false, _) => Abandoned::Nothing,
+            (true, true) => Abandoned::Release,
+            (true, false) => Abandoned::Reopen,
+        }
+    }
+
+    fn opened(&mut self, socket: &sys::Socket) -> Result<()> {
+        if self.setup.correlate {
+            let set = socket.set_i32(OptionId::REQ_CORRELATE, 1);
+            set.and_then(|()| socket.set_i32(OptionId::REQ_RELAXED, 1))
+                .map_err(Error::from_errno)?;
+        }
+        Ok(())
     }
 
     fn register(&mut self, cx: &mut Context<'_>) {
@@ -331,8 +429,14 @@ impl Inbound for Requesting {
     fn done(&mut self, ticket: Ticket, outcome: Outcome, around: &mut Surroundings) {
         let Ticket::Request(id) = ticket else { return };
         let Some((error, counter, frames)) = refused(outcome) else {
-            if let Some(open) = self.table.borrow_mut().open.get_mut(&id) {
-                open.place = None;
+            let mut table = self.table.borrow_mut();
+            let open = table.open.get_mut(&id).map(|open| open.place = None);
+            drop(table);
+            if let Some(step) = &mut self.step {
+                step.asked.push_back(id);
+                // Its caller may have gone while it could not be withdrawn.
+                step.abandoned |= open.is_none() && step.answers.is_empty();
+                self.pair(around);
             }
             return;
         };
@@ -356,6 +460,9 @@ impl Inbound for Requesting {
         queue: &mut Queue<Ticket>,
         around: &mut Surroundings,
     ) {
+        if let Some(step) = &mut self.step {
+            *step = Step::default();
+        }
         // What has not left is sent by the next socket. What has left may have
         // been served: only idempotent requests go out a second time.
         let sent: Vec<Uuid> = self
@@ -370,7 +477,8 @@ impl Inbound for Requesting {
             let mut table = self.table.borrow_mut();
             let Some(open) = table.open.get_mut(&id) else { continue };
             if comes_back && let Some(parts) = &mut open.again {
-                let frames = reqrep::request(id, parts.share());
+                let parts = parts.share();
+                let frames = if self.step.is_some() { parts } else { reqrep::request(id, parts) };
                 open.place = Some(queue.push_again(frames, Ticket::Request(id)));
                 open.left = true;
                 around.count(Counter::Resent);
@@ -427,6 +535,10 @@ impl<K: Requests + Pattern<Inbound = Requesting>> Socket<K> {
                 .with_message(parts);
             return Err(error);
         }
+        if part.step.is_some() && parts.is_empty() {
+            let error = Error::new(ErrorKind::InvalidMessage).detail("a REQ's body has frames");
+            return Err(error.with_message(parts));
+        }
         let since = Instant::now();
         let timeout = match request.timeout {
             Timeout::Socket => part.setup.timeout,
@@ -438,7 +550,8 @@ impl<K: Requests + Pattern<Inbound = Requesting>> Socket<K> {
         let deadline = timeout.and_then(|timeout| since.checked_add(timeout));
         let id = Uuid::new_v4();
         let again = request.idempotent.then(|| parts.share());
-        let place = self.queue_mut().push(reqrep::request(id, parts), Ticket::Request(id));
+        let frames = part.frames(id, parts);
+        let place = self.queue_mut().push(frames, Ticket::Request(id));
         let mut open = table.borrow_mut();
         if let Some(at) = deadline {
             open.deadlines.insert(at, id);

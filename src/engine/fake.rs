@@ -261,7 +261,7 @@ impl Port for Fake {
         // Where it is not exact it says "writable" all the time.
         let writable = match net.sends {
             Sends::Never => false,
-            Sends::WhenWritable => net.room > 0,
+            Sends::WhenWritable | Sends::InStep => net.room > 0,
             Sends::Always | Sends::PerPeer => true,
         };
         Ok(Events::new(net.has_in(), writable))

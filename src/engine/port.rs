@@ -8,8 +8,10 @@ use crate::sys::{Errno, Events, Socket};
 pub(crate) enum Sends {
     /// It takes none.
     Never,
-    /// `ZMQ_POLLOUT` tells exactly when it takes one (PUSH, DEALER, PAIR, REQ, REP).
+    /// `ZMQ_POLLOUT` tells exactly when it takes one (PUSH, DEALER, PAIR).
     WhenWritable,
+    /// As `WhenWritable`, but one at a time, until there is an answer (REQ).
+    InStep,
     /// It always claims to be writable; a refusal means all peers (PUB, XPUB, XSUB).
     Always,
     /// As `Always`, but a refusal concerns the peer named by the first frame (ROUTER, STREAM).
@@ -59,8 +61,9 @@ impl Port for Socket {
                     }
                 }
                 Err(Errno::INTR) => {}
-                // Once the first frame is readable, all are.
-                Err(Errno::AGAIN) => return Ok(None),
+                // Once the first frame is readable, all are. A REQ that has not
+                // asked has nothing to receive.
+                Err(Errno::AGAIN | Errno::FSM) => return Ok(None),
                 Err(error) => return Err(error),
             }
         }

@@ -27,6 +27,10 @@ pub(crate) trait Inlet<T> {
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()>;
     /// Takes a message. `false` ends the turn: the receiver failed.
     fn accept(&mut self, message: Multipart) -> bool;
+    /// Takes an answer that came when nothing was asked any more.
+    fn late(&mut self, message: Multipart) {
+        drop(message);
+    }
     /// Queues what the receivers have answered meanwhile.
     fn answer(&mut self, _queue: &mut Queue<T>) {}
     /// Hands over what was held back to make a batch.
@@ -60,6 +64,8 @@ pub(crate) struct Pump<P, W> {
     port: P,
     sends: Sends,
     receives: bool,
+    /// Whether what was sent in step is not answered yet.
+    awaiting: bool,
     /// Whether a message was refused without `ZMQ_POLLOUT` to wait for.
     pub(crate) retry: bool,
     /// Whether libzmq was offered all it takes of the queue, so that what is
@@ -69,7 +75,7 @@ pub(crate) struct Pump<P, W> {
 
 impl<P: Port, W: Wakeup> Pump<P, W> {
     pub(crate) const fn new(port: P, wakeup: W, sends: Sends, receives: bool) -> Self {
-        Self { wakeup, port, sends, receives, retry: false, offered: true }
+        Self { wakeup, port, sends, receives, awaiting: false, retry: false, offered: true }
     }
 
     /// The socket, for control: whoever uses it must be on the pump's task, before its turn.
@@ -85,6 +91,11 @@ impl<P: Port, W: Wakeup> Pump<P, W> {
     /// Reads no more, and goes on sending.
     pub(crate) const fn stop_receiving(&mut self) {
         self.receives = false;
+    }
+
+    /// Does not wait for the answer to what was sent in step any more.
+    pub(crate) const fn release(&mut self) {
+        self.awaiting = false;
     }
 
     /// Works until there is nothing to do or the budget is spent.
@@ -169,7 +180,9 @@ impl<P: Port, W: Wakeup> Pump<P, W> {
                     *budget = budget.saturating_sub(1);
                     moved.received += 1;
                     moved.received_bytes += message.byte_len() as u64;
-                    if !inlet.accept(message) {
+                    if self.sends == Sends::InStep && !std::mem::take(&mut self.awaiting) {
+                        inlet.late(message);
+                    } else if !inlet.accept(message) {
                         return Err(Turn::Interrupted);
                     }
                 }
@@ -196,8 +209,9 @@ impl<P: Port, W: Wakeup> Pump<P, W> {
         match self.sends {
             Sends::Never => Ok(false),
             Sends::WhenWritable if !writable => Ok(false),
+            Sends::InStep if !writable || self.awaiting => Ok(false),
             Sends::Always if *offer == Offer::Refused => Ok(false),
-            Sends::WhenWritable | Sends::Always => {
+            Sends::WhenWritable | Sends::InStep | Sends::Always => {
                 self.retry = false;
                 let refused = self.send_in_order(queue, budget)?;
                 if refused && self.sends == Sends::Always {
@@ -223,6 +237,10 @@ impl<P: Port, W: Wakeup> Pump<P, W> {
                 Sent::Refused => return Ok(true),
             }
             *budget = budget.saturating_sub(1);
+            if self.sends == Sends::InStep {
+                self.awaiting = true;
+                return Ok(false);
+            }
         }
         self.offered = !queue.has_ready();
         Ok(false)

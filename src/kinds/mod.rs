@@ -16,7 +16,7 @@ use std::fmt;
 pub use pair::Pair;
 pub use pipeline::{Pull, Push};
 pub use pubsub::{Pub, Sub, XPub, XSub};
-pub use reqrep::{Reply, Request};
+pub use reqrep::{Rep, Reply, Req, Request};
 pub use routed::{Dealer, Router};
 pub use stream::Stream;
 
@@ -36,6 +36,10 @@ pub enum SocketType {
     Request,
     /// [`ReplySocket`](crate::ReplySocket), a ZeroMQ ROUTER that keeps routes.
     Reply,
+    /// [`ReqSocket`](crate::ReqSocket), a ZeroMQ REQ: in lock-step.
+    Req,
+    /// [`RepSocket`](crate::RepSocket), what a ZeroMQ REP does: in lock-step.
+    Rep,
     /// [`DealerSocket`](crate::DealerSocket), a ZeroMQ DEALER as it is.
     Dealer,
     /// [`RouterSocket`](crate::RouterSocket), a ZeroMQ ROUTER as it is.
@@ -58,6 +62,8 @@ impl SocketType {
             | Self::Push
             | Self::Request
             | Self::Reply
+            | Self::Req
+            | Self::Rep
             | Self::Dealer
             | Self::Router
             | Self::Pair
@@ -77,6 +83,8 @@ impl fmt::Display for SocketType {
             Self::Pull => "PULL",
             Self::Request => "REQUEST",
             Self::Reply => "REPLY",
+            Self::Req => "REQ",
+            Self::Rep => "REP",
             Self::Dealer => "DEALER",
             Self::Router => "ROUTER",
             Self::Pair => "PAIR",
@@ -148,7 +156,7 @@ pub trait Routes: Receives {
 /// Sends requests and correlates their replies: [`Request`](crate::Request).
 #[diagnostic::on_unimplemented(
     message = "a `{Self}` socket does not send requests",
-    label = "only REQUEST takes `Request`",
+    label = "only REQUEST and REQ take `Request`",
     note = "open a `RequestSocket` for this"
 )]
 pub trait Requests: Kind {}
@@ -156,7 +164,7 @@ pub trait Requests: Kind {}
 /// Hands messages to a receiver.
 #[diagnostic::on_unimplemented(
     message = "a `{Self}` socket delivers nothing",
-    label = "PUB, PUSH and REQUEST have no receiver"
+    label = "PUB, PUSH, REQUEST and REQ have no receiver"
 )]
 pub trait Receives: Kind {
     /// What a message of this socket is, as frames.

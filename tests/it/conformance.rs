@@ -79,6 +79,8 @@ every_type! {
     a_pull_socket_lives: Pull, every_transport(), PullSocket::new().on_message(|_: Pulled| {});
     a_request_socket_lives: Request, every_transport(), RequestSocket::new();
     a_reply_socket_lives: Reply, every_transport(), ReplySocket::new().on_message(|_: IncomingRequest| {});
+    a_req_socket_lives: Req, every_transport(), ReqSocket::new();
+    a_rep_socket_lives: Rep, every_transport(), RepSocket::new().on_message(|_: IncomingRequest| {});
     a_dealer_socket_lives: Dealer, every_transport(), DealerSocket::new().on_message(|_: Received| {});
     a_router_socket_lives: Router, every_transport(), RouterSocket::new().on_message(|_: ReceivedFrom| {});
     a_pair_socket_lives: Pair, every_transport(), PairSocket::new().on_message(|_: Received| {});

@@ -16,6 +16,7 @@ mod conformance;
 mod delivery;
 mod errors;
 mod interop;
+mod lockstep;
 mod overflow;
 mod pipeline;
 mod pubsub;

@@ -141,14 +141,21 @@ impl<K: Pattern> Socket<K> {
     pub(crate) fn restart(&mut self) -> Result<()> {
         self.check_open()?;
         if self.state() == SocketState::Up {
-            let reason = Error::new(ErrorKind::Restarting).detail("restart was asked for");
-            let delay = self.backoff.on_demand();
-            self.go_down(reason, Instant::now(), Some((0, delay)));
+            self.reopen("restart was asked for");
         } else {
             // Down already: without the rest of the delay.
             self.reopen_at = Some(Instant::now());
         }
         self.check_open()
+    }
+
+    /// Closes an open socket, to open it again without counting that as a failure.
+    pub(super) fn reopen(&mut self, why: &'static str) {
+        if self.state() == SocketState::Up {
+            let reason = Error::new(ErrorKind::Restarting).detail(why);
+            let delay = self.backoff.on_demand();
+            self.go_down(reason, Instant::now(), Some((0, delay)));
+        }
     }
 
     /// The end: nothing is left behind without an answer.

@@ -7,7 +7,7 @@ use std::time::Instant;
 use actix::{AsyncContext, Context, fut};
 
 use super::super::open::RESCUED;
-use super::super::pattern::{Inbound, Pattern, Surroundings, Ticket, refused};
+use super::super::pattern::{Abandoned, Inbound, Pattern, Surroundings, Ticket, refused};
 use super::{HANDLED_PER_TURN, Socket};
 use crate::counters::Counter;
 use crate::engine::deadlines::after;
@@ -41,6 +41,15 @@ impl<K: Pattern> Socket<K> {
         self.follow_orders(now);
         self.inbound.take_answers(&mut self.queue, &mut self.around);
         self.inbound.tend(now, &mut self.queue, &mut self.around);
+        match self.inbound.abandoned() {
+            Abandoned::Nothing => {}
+            Abandoned::Release => {
+                if let Some(live) = &mut self.live {
+                    live.pump.release();
+                }
+            }
+            Abandoned::Reopen => self.reopen("a request that had left is not awaited any more"),
+        }
         let mut failure = None;
         if self.live.is_some() {
             match self.deliver_stash(cx) {
@@ -255,6 +264,10 @@ impl<I: Inbound> Inlet<Ticket> for Guarded<'_, I> {
 
     fn accept(&mut self, message: Multipart) -> bool {
         self.inbound.accept(message, self.around)
+    }
+
+    fn late(&mut self, message: Multipart) {
+        self.inbound.late(message, self.around);
     }
 
     fn answer(&mut self, queue: &mut Queue<Ticket>) {
