@@ -6,18 +6,21 @@ use std::time::{Duration, Instant};
 use actix::Recipient;
 use actix_rt::ArbiterHandle;
 
-use crate::actors::{Framed, Pattern, Receiving, ReplySetup, RequestSetup, SubSetup};
+use crate::actors::{
+    Decide, Framed, Pattern, PubSetup, Receiving, ReplySetup, RequestSetup, SubSetup, Tells,
+};
 use crate::deliver::{Delivery, IntoReceiver, Receiver};
 use crate::endpoint::{Endpoint, IntoEndpoint};
 use crate::engine::backoff::RestartPolicy;
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::framing::TopicFraming;
+use crate::keys::{CurvePublicKey, CurveSecretKey, Secret};
 use crate::kinds::{
-    Dealer, Publishes, Queues, Receives, Replies, Reply, Req, Requests, Router, Subscribes, XPub,
+    self, Publishes, Queues, Receives, Replies, Reply, Req, Requests, Subscribes, XPub,
 };
-use crate::messages::{SocketEvent, TopicMessage};
-use crate::options::{OptionValue, Overflow, QueueLimits, SocketOptions};
-use crate::sys::option::OptionId;
+use crate::messages::{Admission, SocketEvent, Subscription, TopicMessage};
+use crate::options::table::option_table;
+use crate::options::{GssapiName, Overflow, QueueLimits, SocketOption, SocketOptions};
 use crate::topic::Topic;
 
 /// Describes a socket: endpoints, options, bounds, receiver, policies.
@@ -37,6 +40,7 @@ pub struct Blueprint<K: Pattern> {
     pub(crate) retry_first: bool,
     pub(crate) placement: Placement,
     pub(crate) watchers: Vec<Recipient<SocketEvent>>,
+    pub(crate) monitored: bool,
     pub(crate) setup: K::Setup,
 }
 
@@ -71,6 +75,7 @@ impl<K: Pattern> Blueprint<K> {
             retry_first: false,
             placement: Placement::Factory,
             watchers: Vec::new(),
+            monitored: true,
             setup: K::Setup::default(),
         }
     }
@@ -95,10 +100,6 @@ impl<K: Pattern> Blueprint<K> {
     fn wrong(mut self, error: Error) -> Self {
         self.mistake.get_or_insert(error);
         self
-    }
-
-    fn wrong_option(self, detail: &'static str) -> Self {
-        self.wrong(Error::new(ErrorKind::InvalidOption).detail(detail))
     }
 
     /// Listens at one more endpoint. Wildcard ports are resolved and reported
@@ -140,6 +141,19 @@ impl<K: Pattern> Blueprint<K> {
         self
     }
 
+    /// Has libzmq tell of the connections (`zmq_socket_monitor(3)`): as
+    /// [`EventKind::Connection`](crate::EventKind::Connection), as
+    /// [`SocketStatus::peers`](crate::SocketStatus::peers), and for
+    /// [`WaitConnected`](crate::WaitConnected). It costs two more of libzmq's
+    /// sockets, with the stock build four descriptors, and nothing per message.
+    ///
+    /// # Default
+    /// On
+    pub const fn monitor(mut self, on: bool) -> Self {
+        self.monitored = on;
+        self
+    }
+
     /// How and how often the socket is opened again after a failure.
     pub fn restart(mut self, policy: RestartPolicy) -> Self {
         self.restart = policy;
@@ -170,118 +184,20 @@ impl<K: Pattern> Blueprint<K> {
         self
     }
 
-    /// How many messages libzmq holds per peer before it takes no more; 0 is no limit.
-    ///
-    /// # Default
-    /// 1,000 (txZMQ sets 0)
-    #[doc(alias = "ZMQ_SNDHWM")]
-    pub fn send_hwm(mut self, messages: u32) -> Self {
-        self.options.set_int(OptionId::SNDHWM, messages);
-        self
-    }
-
-    /// How many messages libzmq holds per peer before it reads no more; 0 is no limit.
-    ///
-    /// # Default
-    /// 1,000 (txZMQ sets 0)
-    #[doc(alias = "ZMQ_RCVHWM")]
-    pub fn receive_hwm(mut self, messages: u32) -> Self {
-        self.options.set_int(OptionId::RCVHWM, messages);
+    /// Sets an option by its value; there is a setter of the same name for each.
+    /// One that the type does not have, or a value out of its range, is told by
+    /// [`Open`](crate::Open).
+    pub fn option(mut self, option: SocketOption) -> Self {
+        if let Err(error) = option.check(K::TYPE) {
+            return self.wrong(error);
+        }
+        self.options.set(option);
         self
     }
 
     /// Both high-water marks at once.
     pub fn hwm(self, messages: u32) -> Self {
         self.send_hwm(messages).receive_hwm(messages)
-    }
-
-    /// The name under which a ROUTER peer knows this socket: 1 to 255 bytes,
-    /// not starting with NUL.
-    ///
-    /// # Default
-    /// The peer makes one up.
-    #[doc(alias = "ZMQ_ROUTING_ID")]
-    #[doc(alias = "ZMQ_IDENTITY")]
-    pub fn routing_id(mut self, id: impl Into<Vec<u8>>) -> Self {
-        let id = id.into();
-        if id.is_empty() || id.len() > 255 || id.first() == Some(&0) {
-            return self
-                .wrong_option("a routing id has 1 to 255 bytes and does not start with NUL");
-        }
-        self.options.set(OptionId::ROUTING_ID, OptionValue::Bytes(id));
-        self
-    }
-
-    /// Waits so long before libzmq reconnects.
-    ///
-    /// # Default
-    /// 100 ms
-    #[doc(alias = "ZMQ_RECONNECT_IVL")]
-    pub fn reconnect_interval(mut self, interval: Duration) -> Self {
-        self.options.set_millis(OptionId::RECONNECT_IVL, interval);
-        self
-    }
-
-    /// Doubles the interval at each attempt up to this.
-    ///
-    /// # Default
-    /// The interval stays the same.
-    #[doc(alias = "ZMQ_RECONNECT_IVL_MAX")]
-    pub fn reconnect_interval_max(mut self, interval: Duration) -> Self {
-        self.options.set_millis(OptionId::RECONNECT_IVL_MAX, interval);
-        self
-    }
-
-    /// Sends a heartbeat so often, and takes a peer for gone that does not
-    /// answer within the same time. Works where TCP keepalive does not.
-    ///
-    /// # Default
-    /// None
-    #[doc(alias = "ZMQ_HEARTBEAT_IVL")]
-    pub fn heartbeat(mut self, interval: Duration) -> Self {
-        self.options.set_millis(OptionId::HEARTBEAT_IVL, interval);
-        self
-    }
-
-    /// Takes a peer for gone that does not answer a heartbeat within this time.
-    ///
-    /// # Default
-    /// The heartbeat's interval
-    #[doc(alias = "ZMQ_HEARTBEAT_TIMEOUT")]
-    pub fn heartbeat_timeout(mut self, timeout: Duration) -> Self {
-        self.options.set_millis(OptionId::HEARTBEAT_TIMEOUT, timeout);
-        self
-    }
-
-    /// Disconnects a peer that sends a larger message, in bytes.
-    ///
-    /// # Default
-    /// No limit
-    #[doc(alias = "ZMQ_MAXMSGSIZE")]
-    pub fn max_message_size(mut self, bytes: usize) -> Self {
-        let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
-        self.options.set(OptionId::MAXMSGSIZE, OptionValue::Int64(bytes));
-        self
-    }
-
-    /// Allows IPv6 addresses beside IPv4.
-    ///
-    /// # Default
-    /// Off
-    #[doc(alias = "ZMQ_IPV6")]
-    pub fn ipv6(mut self, on: bool) -> Self {
-        self.options.set_flag(OptionId::IPV6, on);
-        self
-    }
-
-    /// How many connections may wait to be accepted.
-    ///
-    /// # Default
-    /// 100
-    #[doc(alias = "ZMQ_BACKLOG")]
-    pub fn backlog(mut self, connections: u32) -> Self {
-        self.options.set_int(OptionId::BACKLOG, connections);
-        self
     }
 }
 
@@ -296,21 +212,6 @@ impl<K: Pattern + Queues> Blueprint<K> {
     pub const fn overflow(mut self, policy: Overflow, messages: usize) -> Self {
         self.limits.overflow = policy;
         self.limits.messages = messages;
-        self
-    }
-
-    /// Sends only to peers that are connected, so that messages wait in our
-    /// queue, where they can be withdrawn, and not in libzmq's.
-    ///
-    /// On a REQUEST socket that connects, think twice: with this option libzmq
-    /// forgets, when a connection ends, replies that had arrived over it and
-    /// were not read yet. Their requests end by their timeout.
-    ///
-    /// # Default
-    /// Off: libzmq queues for a peer that it is still connecting to.
-    #[doc(alias = "ZMQ_IMMEDIATE")]
-    pub fn immediate(mut self, on: bool) -> Self {
-        self.options.set_flag(OptionId::IMMEDIATE, on);
         self
     }
 }
@@ -365,16 +266,15 @@ where
     }
 }
 
-impl<K: Publishes + Pattern> Blueprint<K> {
-    /// Keeps messages in our queue, under its overflow policy, instead of
-    /// dropping them for a subscriber that is at its high-water mark. The
-    /// slowest subscriber then sets the pace.
+impl<K: Publishes + Pattern<Setup = PubSetup>> Blueprint<K> {
+    /// Keeps count of who subscribes to what, for
+    /// [`WaitSubscribers`](crate::WaitSubscribers): some 100 bytes for each
+    /// subscription of each subscriber.
     ///
     /// # Default
-    /// Off, as libzmq
-    #[doc(alias = "ZMQ_XPUB_NODROP")]
-    pub fn no_drop(mut self, on: bool) -> Self {
-        self.options.set_flag(OptionId::XPUB_NODROP, on);
+    /// On
+    pub const fn count_subscribers(mut self, on: bool) -> Self {
+        self.setup.counts = on;
         self
     }
 }
@@ -386,8 +286,8 @@ impl Blueprint<XPub> {
     /// # Default
     /// Off: of the first one to a topic
     #[doc(alias = "ZMQ_XPUB_VERBOSE")]
-    pub fn verbose(mut self, on: bool) -> Self {
-        self.options.set_flag(OptionId::XPUB_VERBOSE, on);
+    pub const fn verbose(mut self, on: bool) -> Self {
+        self.setup.tells = if on { Tells::Subscriptions } else { Tells::Changes };
         self
     }
 
@@ -396,18 +296,42 @@ impl Blueprint<XPub> {
     /// # Default
     /// Off: of the first one to a topic, and of the end of the last
     #[doc(alias = "ZMQ_XPUB_VERBOSER")]
-    pub fn verboser(mut self, on: bool) -> Self {
-        self.options.set_flag(OptionId::XPUB_VERBOSER, on);
+    pub const fn verboser(mut self, on: bool) -> Self {
+        self.setup.tells = if on { Tells::Everything } else { Tells::Changes };
         self
     }
 
-    /// Sends this frame to each new subscriber that has subscribed to a prefix of it.
+    /// Has a closure decide on every subscription and every end of one, instead
+    /// of libzmq: a subscriber gets what is admitted, and is told nothing.
+    ///
+    /// The closure runs on the socket's own task and must not take long. It is
+    /// asked before the receiver hears of the subscription. A panic in it
+    /// refuses the subscription, and the socket is opened again.
     ///
     /// # Default
-    /// None
-    #[doc(alias = "ZMQ_XPUB_WELCOME_MSG")]
-    pub fn welcome(mut self, message: impl Into<Vec<u8>>) -> Self {
-        self.options.set(OptionId::XPUB_WELCOME_MSG, OptionValue::Bytes(message.into()));
+    /// libzmq admits everything
+    ///
+    /// # Examples
+    /// ```
+    /// use actix_zmq::{Admission, Subscription, XPubSocket};
+    ///
+    /// let blueprint = XPubSocket::bind("tcp://127.0.0.1:*")
+    ///     .manual(|subscription| match subscription {
+    ///         Subscription::Subscribed(topic) if topic.starts_with(b"secret.") => Admission::Refuse,
+    ///         // Whoever wants everything gets what is public.
+    ///         Subscription::Subscribed(topic) if topic.is_empty() => {
+    ///             Admission::Instead(vec!["public.".into()])
+    ///         }
+    ///         _ => Admission::Admit,
+    ///     })
+    ///     .on_message(|subscription: Subscription| println!("{subscription:?}"));
+    /// ```
+    #[doc(alias = "ZMQ_XPUB_MANUAL")]
+    pub fn manual<F>(mut self, decide: F) -> Self
+    where
+        F: FnMut(&Subscription) -> Admission + Send + 'static,
+    {
+        self.setup.manual = Some(Decide::new(decide));
         self
     }
 }
@@ -499,55 +423,52 @@ impl Blueprint<Reply> {
         self.setup.max_unanswered = requests.max(1);
         self
     }
-
-    /// Lets a peer take over the routing id of another: after a client with a
-    /// set routing id was cut off, its next connection is served at once.
-    ///
-    /// # Default
-    /// Off: the second peer with one routing id is not heard
-    #[doc(alias = "ZMQ_ROUTER_HANDOVER")]
-    pub fn handover(mut self, on: bool) -> Self {
-        self.options.set_flag(OptionId::ROUTER_HANDOVER, on);
-        self
-    }
 }
 
-impl Blueprint<Router> {
-    /// Lets a peer take over the routing id of another: after a client with a
-    /// set routing id was cut off, its next connection is served at once.
-    ///
-    /// # Default
-    /// Off: the second peer with one routing id is not heard
-    #[doc(alias = "ZMQ_ROUTER_HANDOVER")]
-    pub fn handover(mut self, on: bool) -> Self {
-        self.options.set_flag(OptionId::ROUTER_HANDOVER, on);
-        self
-    }
-
-    /// Greets every peer that it is connected with by a message of one empty
-    /// frame, so that a ROUTER on the other side learns of this one.
-    ///
-    /// # Default
-    /// Off
-    #[doc(alias = "ZMQ_PROBE_ROUTER")]
-    pub fn probe(mut self, on: bool) -> Self {
-        self.options.set_flag(OptionId::PROBE_ROUTER, on);
-        self
-    }
+/// Which types have the options of a group.
+macro_rules! group {
+    ($(#[$doc:meta])* Configured [$($kind:ident),+]) => {
+        $(#[$doc])*
+        #[doc(hidden)]
+        pub trait Configured: Pattern {}
+        impl<K: Pattern> Configured for K {}
+    };
+    ($(#[$doc:meta])* $group:ident [$($kind:ident),+]) => {
+        $(#[$doc])*
+        #[doc(hidden)]
+        #[diagnostic::on_unimplemented(
+            message = "a `{Self}` socket does not have this option",
+            label = "libzmq does not know the option for this type"
+        )]
+        pub trait $group: Pattern {}
+        $(impl $group for kinds::$kind {})+
+    };
 }
 
-impl Blueprint<Dealer> {
-    /// Greets every peer that it is connected with by a message of one empty
-    /// frame, so that a ROUTER on the other side learns of this socket.
-    ///
-    /// # Default
-    /// Off
-    #[doc(alias = "ZMQ_PROBE_ROUTER")]
-    pub fn probe(mut self, on: bool) -> Self {
-        self.options.set_flag(OptionId::PROBE_ROUTER, on);
-        self
-    }
+macro_rules! setters {
+    ($(
+        $(#[$group_doc:meta])*
+        $group:ident [$($kind:ident),+] {$(
+            $(#[$doc:meta])*
+            $variant:ident($value:ty) as $encoding:ident,
+            $setter:ident($argument:ty),
+            $id:ident $zmq:literal,
+            $effect:ident, $need:ident;
+        )+}
+    )+) => {$(
+        group! { $(#[$group_doc])* $group [$($kind),+] }
+
+        impl<K: $group> Blueprint<K> {$(
+            $(#[$doc])*
+            #[doc(alias = $zmq)]
+            pub fn $setter(self, value: $argument) -> Self {
+                self.option(SocketOption::$variant(value.into()))
+            }
+        )+}
+    )+};
 }
+
+option_table!(setters);
 
 impl<K: Pattern> fmt::Debug for Blueprint<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -185,6 +185,11 @@ impl Error {
         error
     }
 
+    /// What the operating system reports outside libzmq.
+    pub(crate) fn from_io(error: std::io::Error) -> Self {
+        Self::from_errno(Errno(error.raw_os_error().unwrap_or(libc::EIO))).caused_by(error)
+    }
+
     pub(crate) fn detail(mut self, detail: impl Into<Cow<'static, str>>) -> Self {
         self.0.detail = Some(detail.into());
         self

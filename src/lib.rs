@@ -79,6 +79,7 @@ mod endpoint;
 mod engine;
 mod error;
 mod framing;
+mod keys;
 pub mod kinds;
 mod messages;
 mod multipart;
@@ -101,15 +102,20 @@ pub use endpoint::{Endpoint, EndpointError, IntoEndpoint, Transport};
 pub use engine::backoff::RestartPolicy;
 pub use error::{Error, ErrorKind, Result};
 pub use framing::TopicFraming;
+pub use keys::{CurveKeyPair, CurvePublicKey, CurveSecretKey, Secret};
 pub use kinds::SocketType;
 pub use messages::{
-    Bind, Close, Connect, Count, Disconnect, Ended, EndpointStatus, EventKind, IncomingRequest,
-    Open, Publish, Pulled, Push, Received, ReceivedFrom, Request, Responder, Restart, SendMessage,
-    SendTo, Shutdown, ShutdownReport, SocketEvent, SocketId, SocketReport, SocketState,
-    SocketStatus, Status, Subscribe, Subscription, TopicMessage, Unbind, Unsubscribe, Watch,
+    Admission, Bind, Close, Connect, ConnectionChange, ConnectionEvent, Count, Disconnect, Ended,
+    EndpointStatus, EventKind, GetOption, HandshakeFailure, IncomingRequest, Open, Publish, Pulled,
+    Push, Received, ReceivedFrom, Request, Responder, Restart, SendMessage, SendTo, SetOption,
+    Shutdown, ShutdownReport, SocketEvent, SocketId, SocketReport, SocketState, SocketStatus,
+    Status, Subscribe, Subscription, TopicMessage, Unbind, Unsubscribe, WaitConnected,
+    WaitSubscribers, Watch,
 };
 pub use multipart::{Frame, Frames, Multipart};
-pub use options::{Overflow, QueueLimits};
+pub use options::{
+    Effect, GssapiName, OptionName, Overflow, QueueLimits, SocketOption, UnknownOption,
+};
 pub use topic::Topic;
 
 /// The version of the libzmq that is linked: major, minor, patch.

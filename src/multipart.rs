@@ -42,6 +42,14 @@ impl Frame {
         Self(Repr::Bytes(Bytes::new()))
     }
 
+    /// The descriptor of the connection that a received frame came over, if it did.
+    pub(crate) fn source(&self) -> Option<i32> {
+        match &self.0 {
+            Repr::Message(message) => message.source(),
+            Repr::Bytes(_) => None,
+        }
+    }
+
     /// A frame that borrows bytes which live as long as the program.
     #[must_use]
     pub const fn from_static(data: &'static [u8]) -> Self {

@@ -8,13 +8,14 @@ pub use actix::prelude::*;
 pub use crate::codec::{Codec, Decode, Encode, Json, MessagePack};
 pub use crate::deliver::{Batch, Receiver, Values};
 pub use crate::messages::{
-    Bind, Close, Connect, Disconnect, Ended, EventKind, IncomingRequest, Open, Publish, Pulled,
-    Push, Received, ReceivedFrom, Request, Restart, SendMessage, SendTo, Shutdown, SocketEvent,
-    Status, Subscribe, Subscription, TopicMessage, Unbind, Unsubscribe, Watch,
+    Admission, Bind, Close, Connect, ConnectionChange, ConnectionEvent, Disconnect, Ended,
+    EventKind, GetOption, IncomingRequest, Open, Publish, Pulled, Push, Received, ReceivedFrom,
+    Request, Restart, SendMessage, SendTo, SetOption, Shutdown, SocketEvent, Status, Subscribe,
+    Subscription, TopicMessage, Unbind, Unsubscribe, WaitConnected, WaitSubscribers, Watch,
 };
 pub use crate::{
-    Counter, DealerSocket, Error, ErrorKind, Factory, Frame, Multipart, Overflow, PairSocket,
-    PubSocket, PullSocket, PushSocket, QueueLimits, RepSocket, ReplySocket, ReqSocket,
-    RequestSocket, RestartPolicy, RouterSocket, StreamSocket, SubSocket, Topic, TopicFraming,
-    XPubSocket, XSubSocket,
+    Counter, DealerSocket, Error, ErrorKind, Factory, Frame, Multipart, OptionName, Overflow,
+    PairSocket, PubSocket, PullSocket, PushSocket, QueueLimits, RepSocket, ReplySocket, ReqSocket,
+    RequestSocket, RestartPolicy, RouterSocket, SocketOption, StreamSocket, SubSocket, Topic,
+    TopicFraming, XPubSocket, XSubSocket,
 };

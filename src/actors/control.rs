@@ -13,8 +13,10 @@ use crate::endpoint::Endpoint;
 use crate::engine::deadlines::after;
 use crate::error::{Error, ErrorKind, Result};
 use crate::messages::{
-    Bind, Close, Connect, Disconnect, Restart, SocketReport, SocketState, Unbind, Watch,
+    Bind, Close, Connect, Disconnect, GetOption, Restart, SetOption, SocketReport, SocketState,
+    Unbind, Watch,
 };
+use crate::options::SocketOption;
 
 impl<K: Pattern> Socket<K> {
     /// A change of endpoints needs the socket itself.
@@ -56,7 +58,7 @@ impl<K: Pattern> Handler<Bind> for Socket<K> {
         self.check_up()?;
         let given = endpoint?;
         given.check_bind()?;
-        let resolved = self.with_socket(|socket| Ok(open::bind(socket, &given)))??;
+        let resolved = self.with_live(|live| live.bind(&given))?;
         let plan = Plan { given, resolved: Some(resolved.clone()), connected: None, bind: true };
         self.endpoints_mut().push(plan);
         self.publish_endpoints();
@@ -114,6 +116,35 @@ impl<K: Pattern> Handler<Watch> for Socket<K> {
     fn handle(&mut self, Watch(recipient): Watch, ctx: &mut Context<Self>) {
         self.breathe(ctx);
         self.events_mut().watch(recipient);
+    }
+}
+
+impl<K: Pattern> Handler<SetOption> for Socket<K> {
+    type Result = Result<()>;
+
+    fn handle(&mut self, SetOption(option): SetOption, ctx: &mut Context<Self>) -> Result<()> {
+        self.breathe(ctx);
+        self.check_open()?;
+        option.check(K::TYPE)?;
+        if self.state() == SocketState::Up {
+            self.with_socket(|socket| Ok(option.set(socket)))??;
+        }
+        self.opening_mut().options.set(option);
+        Ok(())
+    }
+}
+
+impl<K: Pattern> Handler<GetOption> for Socket<K> {
+    type Result = Result<SocketOption>;
+
+    fn handle(
+        &mut self,
+        GetOption(name): GetOption,
+        ctx: &mut Context<Self>,
+    ) -> Result<SocketOption> {
+        self.breathe(ctx);
+        self.check_up()?;
+        self.with_socket(|socket| Ok(name.get(socket, K::TYPE)))?
     }
 }
 

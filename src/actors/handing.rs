@@ -39,6 +39,14 @@ impl<D> Handing<D> {
     }
 }
 
+impl<D: Send + 'static> Handing<D> {
+    /// Hands over a delivery that was read already. `false` when the receiver broke.
+    pub(crate) fn hand(&mut self, delivery: D, around: &mut Surroundings) -> bool {
+        let Some(receiver) = &mut self.receiver else { return true };
+        around.delivered(receiver.deliver(delivery))
+    }
+}
+
 impl<D: Send + 'static> Inbound for Handing<D> {
     fn poll_ready(&mut self, cx: &mut Context<'_>, around: &mut Surroundings) -> Poll<()> {
         let Some(receiver) = &mut self.receiver else { return Poll::Pending };
@@ -46,8 +54,7 @@ impl<D: Send + 'static> Inbound for Handing<D> {
     }
 
     fn accept(&mut self, message: Multipart, around: &mut Surroundings) -> bool {
-        let Some(receiver) = &mut self.receiver else { return true };
-        around.delivered(receiver.deliver((self.read)(message)))
+        self.hand((self.read)(message), around)
     }
 
     fn flush(&mut self) {

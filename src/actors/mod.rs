@@ -11,6 +11,7 @@
               outside can call what they deal in"
 )]
 
+mod connections;
 mod control;
 mod events;
 mod factory;
@@ -20,20 +21,24 @@ mod pair;
 mod parked;
 mod pattern;
 mod pipeline;
-mod pubsub;
+mod publish;
 mod reply;
 mod request;
 mod routed;
 mod shared;
 mod socket;
 mod stream;
+mod subscribe;
+mod waiting;
 
 pub use factory::{Factory, FactoryBuilder};
+pub(crate) use pattern::Framed;
 pub use pattern::{Pattern, Receiving};
-pub(crate) use pubsub::{Framed, SubSetup};
+pub(crate) use publish::{Decide, PubSetup, Tells};
 pub(crate) use reply::ReplySetup;
 pub(crate) use request::RequestSetup;
 pub use socket::Socket;
+pub(crate) use subscribe::SubSetup;
 
 use crate::kinds;
 

@@ -10,11 +10,12 @@ use super::pattern::{Inbound, Wiring};
 use crate::blueprint::Plan;
 use crate::endpoint::Endpoint;
 use crate::engine::fd::Fd;
+use crate::engine::monitor::Monitor;
 use crate::engine::port::Port;
 use crate::engine::pump::Pump;
 use crate::error::{Error, ErrorKind, Result};
 use crate::multipart::Multipart;
-use crate::options::{OptionValue, SocketOptions, millis};
+use crate::options::{SocketOptions, millis};
 use crate::sys::option::OptionId;
 use crate::sys::{self, Socket};
 
@@ -46,68 +47,71 @@ pub(crate) struct Opening {
     pub(crate) linger: Duration,
     pub(crate) endpoints: Vec<Plan>,
     pub(crate) wiring: Wiring,
+    /// Whether libzmq is to tell of the connections.
+    pub(crate) monitored: bool,
 }
 
 /// An open socket and its pump.
 pub(crate) struct Live {
     pub(crate) pump: Pump<Socket, Fd>,
+    /// Dropped after the socket, which has stopped it by then.
+    pub(crate) monitor: Option<Monitor>,
 }
 
 impl Opening {
     /// Options, subscriptions, binds, connects, registration: in this order.
     pub(crate) fn open(&mut self, inbound: &mut impl Inbound) -> Result<Live> {
         let Some(context) = &self.context else { return Err(Error::new(ErrorKind::Closed)) };
+        // Before the socket, so that it is dropped after it, also on an error.
+        let mut monitor = None;
         let socket = Socket::open(context, self.wiring.raw)
             .map_err(|errno| Error::from_errno(errno).detail("no further socket can be opened"))?;
         self.configure(&socket)?;
+        if self.monitored {
+            monitor = Some(Monitor::start(context, &socket)?);
+        }
         inbound.opened(&socket)?;
         for plan in self.endpoints.iter_mut().filter(|plan| plan.bind) {
-            plan.resolved = Some(bind(&socket, plan.resolved.as_ref().unwrap_or(&plan.given))?);
+            let endpoint = plan.resolved.as_ref().unwrap_or(&plan.given);
+            plan.resolved = Some(bind(&socket, monitor.as_mut(), endpoint)?);
         }
         for plan in self.endpoints.iter_mut().filter(|plan| !plan.bind) {
             connect(&socket, &plan.given)?;
             plan.connected = Some(Instant::now());
         }
         let fd = socket.fd().map_err(Error::from_errno)?;
-        let wakeup = Fd::new(fd).map_err(|error| {
-            let errno = sys::Errno(error.raw_os_error().unwrap_or(libc::EIO));
-            Error::from_errno(errno).detail("the descriptor cannot be watched").caused_by(error)
-        })?;
+        let wakeup = Fd::new(fd)
+            .map_err(|error| Error::from_io(error).detail("the descriptor cannot be watched"))?;
         let Wiring { sends, receives, .. } = self.wiring;
-        Ok(Live { pump: Pump::new(socket, wakeup, sends, receives) })
+        Ok(Live { pump: Pump::new(socket, wakeup, sends, receives), monitor })
     }
 
     fn configure(&self, socket: &Socket) -> Result<()> {
-        let linger = OptionValue::Int(millis(self.linger));
-        let mandatory = OptionValue::Int(1);
-        let own = [(OptionId::LINGER, linger), (OptionId::ROUTER_MANDATORY, mandatory)];
-        let own = own.iter().take(if self.wiring.mandatory { 2 } else { 1 });
-        for (option, value) in own.chain(self.options.iter()) {
-            let set = match value {
-                OptionValue::Int(value) => socket.set_i32(*option, *value),
-                OptionValue::Int64(value) => socket.set_i64(*option, *value),
-                OptionValue::Bytes(value) => socket.set_bytes(*option, value),
-            };
-            set.map_err(|errno| {
-                Error::new(ErrorKind::InvalidOption)
-                    .detail(format!("libzmq refuses {option:?} = {value:?}: {errno}"))
-                    .caused_by(errno)
-            })?;
+        set_linger(socket, self.linger).map_err(Error::from_errno)?;
+        if self.wiring.mandatory {
+            socket.set_i32(OptionId::ROUTER_MANDATORY, 1).map_err(Error::from_errno)?;
         }
-        Ok(())
+        self.options.iter().try_for_each(|option| option.set(socket))
     }
 }
 
+/// Every socket's linger is set, and has an end.
+pub(crate) fn set_linger(socket: &Socket, linger: Duration) -> std::result::Result<(), sys::Errno> {
+    socket.set_i32(OptionId::LINGER, millis(linger))
+}
+
 /// Binds, and tells the endpoint as resolved.
-pub(crate) fn bind(socket: &Socket, endpoint: &Endpoint) -> Result<Endpoint> {
+fn bind(socket: &Socket, monitor: Option<&mut Monitor>, endpoint: &Endpoint) -> Result<Endpoint> {
     check_family(socket, endpoint)?;
     let at = |errno| Error::from_errno(errno).at(endpoint.as_str());
-    socket.bind(endpoint.as_str()).map_err(|errno| match errno {
-        sys::Errno::NODEV => at(errno).detail(
-            "there is no such interface, or this libzmq was built without interface names, as \
-             the stock one is: bind an address or `*`",
-        ),
-        _ => at(errno),
+    socket.bind(endpoint.as_str()).map_err(|errno| {
+        match monitor.and_then(Monitor::why_not_bound).unwrap_or(errno) {
+            sys::Errno::NODEV => at(sys::Errno::NODEV).detail(
+                "there is no such interface, or this libzmq was built without interface names, \
+                 as the stock one is: bind an address or `*`",
+            ),
+            errno => at(errno),
+        }
     })?;
     let resolved = socket.last_endpoint().map_err(at)?;
     // libzmq names some endpoints in ways that it does not take back.
@@ -125,7 +129,7 @@ pub(crate) fn connect(socket: &Socket, endpoint: &Endpoint) -> Result<()> {
 /// Without `ZMQ_IPV6` libzmq tries in vain, and says nothing, where there is an
 /// IPv6 address.
 fn check_family(socket: &Socket, endpoint: &Endpoint) -> Result<()> {
-    if endpoint.is_ipv6() && socket.get(OptionId::IPV6) == Ok(0) {
+    if endpoint.is_ipv6() && socket.get_i32(OptionId::IPV6) == Ok(0) {
         let error = Error::new(ErrorKind::InvalidOption).at(endpoint.as_str());
         return Err(error.detail("an IPv6 address needs `Blueprint::ipv6(true)`"));
     }
@@ -133,10 +137,15 @@ fn check_family(socket: &Socket, endpoint: &Endpoint) -> Result<()> {
 }
 
 impl Live {
+    /// Binds to one more endpoint, and tells it as resolved.
+    pub(crate) fn bind(&mut self, endpoint: &Endpoint) -> Result<Endpoint> {
+        bind(self.pump.port_ref(), self.monitor.as_mut(), endpoint)
+    }
+
     /// Shortens the linger of a socket that is about to be closed.
     pub(crate) fn set_linger(&mut self, linger: Duration) {
         // After a shutdown of the context the option is out of reach, and moot.
-        let _ = self.pump.port().set_i32(OptionId::LINGER, millis(linger));
+        let _ = set_linger(self.pump.port(), linger);
     }
 
     /// Frees a name of this process at once, not when libzmq gets around to it.

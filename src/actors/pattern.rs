@@ -13,9 +13,11 @@ use super::shared::Shared;
 use crate::codec::Undecodable;
 use crate::counters::Counter;
 use crate::deliver::{Gone, Receiver, Refusal};
+pub(crate) use crate::engine::port::Admitted;
 use crate::engine::port::Sends;
 use crate::engine::queue::{Bound, Outcome, Queue};
 use crate::error::{Error, ErrorKind, Result};
+use crate::framing::TopicFraming;
 use crate::kinds::{Kind, Receives};
 use crate::messages::EventKind;
 use crate::multipart::Multipart;
@@ -82,6 +84,12 @@ pub trait Pattern: Kind {
 pub trait Receiving: Pattern + Receives {
     #[doc(hidden)]
     fn set_receiver(setup: &mut Self::Setup, receiver: Receiver<Self::Delivery>);
+}
+
+/// A setup that says how topics are framed.
+pub trait Framed {
+    /// How.
+    fn framing(&mut self) -> &mut TopicFraming;
 }
 
 /// How a socket type runs on libzmq.
@@ -218,6 +226,17 @@ pub trait Inbound {
 
     /// Takes a received message. `false` when the receiver broke.
     fn accept(&mut self, message: Multipart, around: &mut Surroundings) -> bool;
+
+    /// What was decided on the subscription that was accepted last.
+    fn admitted(&mut self) -> Option<Admitted> {
+        None
+    }
+
+    /// How many subscribers would get a message with this topic, where that is known.
+    fn subscribers(&self, topic: &[u8]) -> Option<usize> {
+        let _ = topic;
+        None
+    }
 
     /// Takes an answer that came when nothing was asked any more.
     fn late(&mut self, message: Multipart, around: &mut Surroundings) {

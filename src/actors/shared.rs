@@ -11,7 +11,7 @@ use futures::channel::oneshot;
 use futures::task::AtomicWaker;
 
 use crate::counters::{Counter, Counters};
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, Transport};
 use crate::kinds::SocketType;
 use crate::messages::{
     EndpointStatus, SocketEvent, SocketId, SocketReport, SocketState, SocketStatus,
@@ -34,6 +34,8 @@ pub(crate) struct Family {
     /// Everyone who watches all sockets of the factory, by the version that came with them.
     pub(crate) watchers: Mutex<Vec<(usize, Recipient<SocketEvent>)>>,
     members: Mutex<Vec<Weak<Shared>>>,
+    /// How many sockets have somebody who waits for peers.
+    waiting: AtomicUsize,
     /// The inproc endpoints that are gone while somebody is connected to them, and since when.
     absent: Mutex<Vec<(Endpoint, Instant)>>,
 }
@@ -57,6 +59,31 @@ impl Family {
     fn members(&self) -> Vec<Arc<Shared>> {
         let members = self.members.lock().unwrap_or_else(PoisonError::into_inner);
         members.iter().filter_map(Weak::upgrade).collect()
+    }
+
+    /// Somebody waits for peers, or not any more.
+    pub(crate) fn waits(&self, on: bool) {
+        if on {
+            self.waiting.fetch_add(1, Ordering::AcqRel);
+        } else {
+            self.waiting.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+
+    /// Who waits for peers within the process looks again.
+    pub(crate) fn stir(&self) {
+        if self.waiting.load(Ordering::Acquire) > 0 {
+            self.members().iter().for_each(|member| member.wake());
+        }
+    }
+
+    /// How many sockets are at the other side of a door within the process.
+    fn neighbours(&self, of: SocketId, door: &EndpointStatus) -> usize {
+        let other = match door {
+            EndpointStatus::Bound(endpoint) => EndpointStatus::Connected(endpoint.clone()),
+            EndpointStatus::Connected(endpoint) => EndpointStatus::Bound(endpoint.clone()),
+        };
+        self.members().iter().filter(|member| member.id != of && member.has(&other)).count()
     }
 
     /// An inproc endpoint has gone with its socket.
@@ -112,6 +139,9 @@ pub(crate) struct Shared {
     queued: AtomicUsize,
     queued_bytes: AtomicUsize,
     in_flight: AtomicUsize,
+    /// Whether the connections are counted, and how many have shaken hands.
+    monitored: bool,
+    peers: AtomicUsize,
     endpoints: Mutex<Vec<EndpointStatus>>,
     order: Mutex<Option<CloseOrder>>,
     report: Mutex<Option<SocketReport>>,
@@ -124,6 +154,7 @@ impl Shared {
         name: Option<String>,
         socket_type: SocketType,
         limits: QueueLimits,
+        monitored: bool,
         family: Arc<Family>,
     ) -> Self {
         Self {
@@ -139,6 +170,8 @@ impl Shared {
             queued: AtomicUsize::new(0),
             queued_bytes: AtomicUsize::new(0),
             in_flight: AtomicUsize::new(0),
+            monitored,
+            peers: AtomicUsize::new(0),
             endpoints: Mutex::new(Vec::new()),
             order: Mutex::new(None),
             report: Mutex::new(None),
@@ -179,6 +212,29 @@ impl Shared {
 
     pub(crate) fn set_endpoints(&self, endpoints: Vec<EndpointStatus>) {
         *self.endpoints.lock().unwrap_or_else(PoisonError::into_inner) = endpoints;
+        self.family.stir();
+    }
+
+    pub(crate) fn set_peers(&self, peers: usize) {
+        self.peers.store(peers, Ordering::Relaxed);
+    }
+
+    /// How many peers there are; nothing where the connections are not counted.
+    /// libzmq tells of none within the process: the family knows them.
+    pub(crate) fn peers(&self) -> Option<usize> {
+        let within = || -> usize {
+            let endpoints = self.endpoints.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let doors =
+                endpoints.iter().filter(|one| one.endpoint().transport() == Transport::Inproc);
+            doors.map(|door| self.family.neighbours(self.id, door)).sum()
+        };
+        self.monitored.then(|| self.peers.load(Ordering::Relaxed) + within())
+    }
+
+    fn has(&self, door: &EndpointStatus) -> bool {
+        let is_open = matches!(self.state(), SocketState::Up | SocketState::Closing);
+        let endpoints = self.endpoints.lock().unwrap_or_else(PoisonError::into_inner);
+        is_open && endpoints.contains(door)
     }
 
     fn is_connected_to(&self, endpoint: &Endpoint) -> bool {
@@ -189,6 +245,8 @@ impl Shared {
     }
 
     pub(crate) fn status(&self) -> SocketStatus {
+        // Before the literal below, whose locks last until its end.
+        let peers = self.peers();
         SocketStatus {
             id: self.id,
             name: self.name.clone(),
@@ -200,6 +258,7 @@ impl Shared {
             queued_bytes: self.queued_bytes.load(Ordering::Relaxed),
             limits: self.limits.clone(),
             in_flight: self.in_flight.load(Ordering::Relaxed),
+            peers,
             counts: self.counters.snapshot(),
         }
     }

@@ -11,11 +11,13 @@ use std::time::{Duration, Instant};
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, SpawnHandle, fut};
 use futures::channel::oneshot;
 
+use super::connections::Connections;
 use super::events::Events;
 use super::open::{Live, NamedArbiter, Opening, Origin};
 use super::parked::{Accepting, Sender};
 use super::pattern::{Inbound, Pattern, Surroundings, Ticket};
 use super::shared::Shared;
+use super::waiting::Waiting;
 use crate::blueprint::{Blueprint, Plan};
 use crate::codec::{Encode, encoded};
 use crate::endpoint::IntoEndpoint;
@@ -65,6 +67,8 @@ pub struct Socket<K: Pattern> {
     alarm: Option<(Instant, SpawnHandle)>,
     /// Whether it was up before it failed: then its next opening is a restart.
     was_up: bool,
+    connections: Connections,
+    waiting: Waiting,
     ending: ErrorKind,
 }
 
@@ -104,6 +108,7 @@ impl<K: Pattern> Socket<K> {
                 linger: blueprint.linger.unwrap_or(origin.linger),
                 endpoints: blueprint.endpoints,
                 wiring: K::WIRING,
+                monitored: blueprint.monitored,
             },
             live: None,
             _arbiter: origin.arbiter,
@@ -117,6 +122,8 @@ impl<K: Pattern> Socket<K> {
             draining: 0,
             alarm: None,
             was_up: false,
+            connections: Connections::new(K::WIRING.raw == sys::SocketType::Stream),
+            waiting: Waiting::default(),
             ending: ErrorKind::Closed,
         }
     }
@@ -147,6 +154,14 @@ impl<K: Pattern> Socket<K> {
 
     pub(crate) const fn endpoints_mut(&mut self) -> &mut Vec<Plan> {
         &mut self.opening.endpoints
+    }
+
+    pub(crate) const fn opening_mut(&mut self) -> &mut Opening {
+        &mut self.opening
+    }
+
+    pub(crate) const fn waiting_mut(&mut self) -> &mut Waiting {
+        &mut self.waiting
     }
 
     pub(crate) const fn linger(&self) -> Duration {
@@ -219,9 +234,14 @@ impl<K: Pattern> Socket<K> {
         &mut self,
         call: impl FnOnce(&sys::Socket) -> std::result::Result<T, sys::Errno>,
     ) -> Result<T> {
+        self.with_live(|live| call(live.pump.port_ref()).map_err(Error::from_errno))
+    }
+
+    /// Does something with the open socket. The pump's turn follows in the same poll.
+    pub(crate) fn with_live<T>(&mut self, work: impl FnOnce(&mut Live) -> Result<T>) -> Result<T> {
         self.check_open()?;
         match &mut self.live {
-            Some(live) => call(live.pump.port()).map_err(Error::from_errno),
+            Some(live) => work(live),
             None => Err(Error::new(ErrorKind::Restarting)),
         }
     }

@@ -23,10 +23,12 @@
 pub(crate) mod backoff;
 pub(crate) mod deadlines;
 pub(crate) mod fd;
+pub(crate) mod monitor;
 pub(crate) mod port;
 pub(crate) mod pump;
 pub(crate) mod queue;
 pub(crate) mod slots;
+mod tap;
 
 #[cfg(test)]
 mod fake;

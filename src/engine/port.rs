@@ -1,6 +1,7 @@
 //! What the pump needs of a socket, and how a libzmq socket gives it.
 
 use crate::multipart::{Frame, Multipart};
+use crate::sys::option::OptionId;
 use crate::sys::{Errno, Events, Socket};
 
 /// How a socket type takes messages.
@@ -29,6 +30,13 @@ pub(crate) enum Sent {
     Unroutable,
 }
 
+/// What was decided on a subscription that a publisher is asked about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Admitted {
+    pub(crate) on: bool,
+    pub(crate) topic: Frame,
+}
+
 /// The data path of one socket, without waiting.
 pub(crate) trait Port {
     /// `ZMQ_EVENTS`.
@@ -37,6 +45,10 @@ pub(crate) trait Port {
     fn receive(&mut self) -> Result<Option<Multipart>, Errno>;
     /// A whole message or nothing of it; unless accepted, `message` is still whole.
     fn send(&mut self, message: &mut Multipart) -> Result<Sent, Errno>;
+    /// Applies what was decided on the subscription that was received last.
+    fn admit(&mut self, _admitted: &Admitted) -> Result<(), Errno> {
+        Ok(())
+    }
 }
 
 impl Port for Socket {
@@ -67,6 +79,11 @@ impl Port for Socket {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    fn admit(&mut self, admitted: &Admitted) -> Result<(), Errno> {
+        let option = if admitted.on { OptionId::SUBSCRIBE } else { OptionId::UNSUBSCRIBE };
+        self.set_bytes(option, &admitted.topic)
     }
 
     fn send(&mut self, message: &mut Multipart) -> Result<Sent, Errno> {

@@ -4,7 +4,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use super::fd::{Wakeup, defer};
-use super::port::{Port, Sends, Sent};
+use super::port::{Admitted, Port, Sends, Sent};
 use super::queue::Queue;
 use crate::multipart::Multipart;
 use crate::sys::Errno;
@@ -27,6 +27,10 @@ pub(crate) trait Inlet<T> {
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()>;
     /// Takes a message. `false` ends the turn: the receiver failed.
     fn accept(&mut self, message: Multipart) -> bool;
+    /// What was decided on the subscription that was accepted last.
+    fn admitted(&mut self) -> Option<Admitted> {
+        None
+    }
     /// Takes an answer that came when nothing was asked any more.
     fn late(&mut self, message: Multipart) {
         drop(message);
@@ -184,6 +188,9 @@ impl<P: Port, W: Wakeup> Pump<P, W> {
                         inlet.late(message);
                     } else if !inlet.accept(message) {
                         return Err(Turn::Interrupted);
+                    }
+                    while let Some(admitted) = inlet.admitted() {
+                        self.port.admit(&admitted).map_err(Turn::Failed)?;
                     }
                 }
                 Ok(None) => break,

@@ -165,14 +165,27 @@ pub(crate) fn body_of(framing: &TopicFraming, topic_len: usize, frames: Multipar
 
 /// What a subscriber tells its publisher (RFC 29: a byte 1 or 0, then the prefix).
 pub(crate) fn parse_subscription(frames: Multipart) -> Subscription {
-    match &frames[..] {
-        [only] => match only.first() {
-            Some(1) => Subscription::Subscribed(prefix_of(frames)),
-            Some(0) => Subscription::Unsubscribed(prefix_of(frames)),
-            _ => Subscription::Message(frames),
-        },
-        _ => Subscription::Message(frames),
+    if !is_subscription(&frames) {
+        return Subscription::Message(frames);
     }
+    let on = frames.first().and_then(|frame| frame.first()) == Some(&1);
+    let prefix = prefix_of(frames);
+    if on { Subscription::Subscribed(prefix) } else { Subscription::Unsubscribed(prefix) }
+}
+
+/// Whether a message to a publisher is a subscription or the end of one.
+pub(crate) fn is_subscription(frames: &Multipart) -> bool {
+    matches!(&frames[..], [only] if matches!(only.first(), Some(0 | 1)))
+}
+
+/// What the first frame of any message with this topic begins with, against
+/// which subscriptions are matched.
+pub(crate) fn beginning(framing: &TopicFraming, topic: &[u8]) -> Vec<u8> {
+    let mut beginning = topic.to_vec();
+    if let TopicFraming::Tagged { separator } = framing {
+        beginning.extend_from_slice(separator);
+    }
+    beginning
 }
 
 fn prefix_of(frames: Multipart) -> Frame {

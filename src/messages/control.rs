@@ -7,6 +7,7 @@ use actix::{Message, Recipient};
 use super::{SocketEvent, SocketReport};
 use crate::endpoint::{Endpoint, IntoEndpoint};
 use crate::error::Result;
+use crate::options::{OptionName, SocketOption};
 
 macro_rules! endpoint_command {
     ($(#[$doc:meta])* $name:ident -> $result:ty) => {
@@ -137,4 +138,69 @@ pub struct Watch(pub Recipient<SocketEvent>);
 
 impl Message for Watch {
     type Result = ();
+}
+
+/// Waits until so many peers are connected and have shaken hands.
+///
+/// Resolves with the number of peers, which may be more. A peer of a STREAM
+/// counts when it is connected, one within the process when it is there.
+///
+/// # Errors
+/// [`TimedOut`](crate::ErrorKind::TimedOut) at the deadline;
+/// [`Unsupported`](crate::ErrorKind::Unsupported) on a socket without
+/// [`monitor`](crate::Blueprint::monitor); [`Closed`](crate::ErrorKind::Closed).
+///
+/// # Cancel safety
+/// Dropping the future ends the wait and changes nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WaitConnected {
+    /// How many peers, at least.
+    pub peers: usize,
+    /// How long to wait.
+    pub deadline: Duration,
+}
+
+impl WaitConnected {
+    /// Waits for one peer, for so long.
+    #[must_use]
+    pub const fn within(deadline: Duration) -> Self {
+        Self { peers: 1, deadline }
+    }
+}
+
+impl Message for WaitConnected {
+    type Result = Result<usize>;
+}
+
+/// Changes an option of a socket that runs, and of every socket that a restart
+/// opens in its place.
+///
+/// [`OptionName::effect`](crate::OptionName::effect) says from when on it holds.
+///
+/// # Errors
+/// [`InvalidOption`](crate::ErrorKind::InvalidOption) for an option that the
+/// type does not have or a value that libzmq refuses,
+/// [`Unsupported`](crate::ErrorKind::Unsupported) for one that the linked libzmq
+/// lacks, [`Closed`](crate::ErrorKind::Closed). The option is as it was then.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SetOption(pub SocketOption);
+
+impl Message for SetOption {
+    type Result = Result<()>;
+}
+
+/// Reads an option of a socket that is up, as libzmq has it.
+///
+/// # Errors
+/// [`InvalidOption`](crate::ErrorKind::InvalidOption) for an option that the
+/// type does not have, [`Unsupported`](crate::ErrorKind::Unsupported) for one
+/// that the linked libzmq lacks or does not tell,
+/// [`PermissionDenied`](crate::ErrorKind::PermissionDenied) for a secret,
+/// [`Restarting`](crate::ErrorKind::Restarting) or [`Closed`](crate::ErrorKind::Closed)
+/// when the socket is not up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GetOption(pub OptionName);
+
+impl Message for GetOption {
+    type Result = Result<SocketOption>;
 }

@@ -1,5 +1,6 @@
 //! What happens to a socket, told to whoever watches.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,6 +37,8 @@ pub enum EventKind {
         /// Bound and connected endpoints, as resolved.
         endpoints: Vec<Endpoint>,
     },
+    /// Something happened to one of its connections.
+    Connection(ConnectionEvent),
     /// The socket failed, or was told to restart.
     Down {
         /// Why.
@@ -84,5 +87,94 @@ pub enum EventKind {
     Missed {
         /// How many.
         events: u64,
+    },
+}
+
+/// Something that libzmq's monitor told of a connection (`zmq_socket_monitor(3)`).
+///
+/// Of a storm, the first 32 of a kind within 100 ms at an endpoint are told one
+/// by one and the others together. Connections within the process (`inproc`)
+/// have no such events.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ConnectionEvent {
+    /// What happened.
+    pub change: ConnectionChange,
+    /// The socket's own endpoint: the one that it is bound to, or that it connects to.
+    pub endpoint: String,
+    /// The address of the other side, where there is one and the operating
+    /// system still knew it; of several together, that of the last.
+    pub peer: Option<SocketAddr>,
+    /// How often it happened.
+    pub times: u64,
+}
+
+/// What happened to a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ConnectionChange {
+    /// The socket listens.
+    Listening,
+    /// The socket cannot listen.
+    BindFailed {
+        /// The operating system's error.
+        errno: i32,
+    },
+    /// The connection to the other side is there; the handshake follows.
+    Connected,
+    /// The connection is not there at once: libzmq goes on trying.
+    ConnectDelayed,
+    /// libzmq will try again.
+    ConnectRetried {
+        /// When.
+        after: Duration,
+    },
+    /// A connection was accepted; the handshake follows.
+    Accepted,
+    /// A connection could not be accepted, most often for want of descriptors.
+    AcceptFailed {
+        /// The operating system's error.
+        errno: i32,
+    },
+    /// The connection is gone.
+    Disconnected,
+    /// libzmq has closed a descriptor that listened or tried to connect.
+    Closed,
+    /// A descriptor could not be closed.
+    CloseFailed {
+        /// The operating system's error.
+        errno: i32,
+    },
+    /// The other side speaks ZeroMQ, and was let in: from now on messages flow.
+    HandshakeSucceeded,
+    /// The other side does not speak ZeroMQ, or was not let in.
+    HandshakeFailed {
+        /// Why.
+        reason: HandshakeFailure,
+    },
+}
+
+/// Why a handshake failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum HandshakeFailure {
+    /// The connection broke; 0 when the other side has closed it.
+    System {
+        /// The operating system's error.
+        errno: i32,
+    },
+    /// The security mechanisms of the two sides differ.
+    MechanismMismatch,
+    /// The keys of the two sides do not fit.
+    Cryptographic,
+    /// The other side, or the authenticator, breaks the protocol.
+    Protocol {
+        /// libzmq's number for the breach (`ZMQ_PROTOCOL_ERROR_…`).
+        code: u32,
+    },
+    /// The authenticator did not let it in (RFC 27/ZAP).
+    Denied {
+        /// ZAP's status: 300, 400 or 500.
+        status: u32,
     },
 }

@@ -172,6 +172,10 @@ pub struct SocketStatus {
     pub limits: QueueLimits,
     /// Requests in flight, or requests received and not answered yet.
     pub in_flight: usize,
+    /// How many peers are connected and have shaken hands, those within the
+    /// process included; nothing on a socket without
+    /// [`monitor`](crate::Blueprint::monitor).
+    pub peers: Option<usize>,
     pub(crate) counts: Count,
 }
 

@@ -12,14 +12,18 @@ mod pubsub;
 mod reqrep;
 mod routed;
 
-pub use control::{Bind, Close, Connect, Disconnect, Restart, Unbind, Watch};
-pub use event::{EventKind, SocketEvent};
+pub use control::{
+    Bind, Close, Connect, Disconnect, GetOption, Restart, SetOption, Unbind, WaitConnected, Watch,
+};
+pub use event::{ConnectionChange, ConnectionEvent, EventKind, HandshakeFailure, SocketEvent};
 pub use lifecycle::{
     Count, Ended, EndpointStatus, Open, Shutdown, ShutdownReport, SocketId, SocketReport,
     SocketState, SocketStatus, Status,
 };
 pub use pipeline::{Pulled, Push};
-pub use pubsub::{Publish, Subscribe, Subscription, TopicMessage, Unsubscribe};
+pub use pubsub::{
+    Admission, Publish, Subscribe, Subscription, TopicMessage, Unsubscribe, WaitSubscribers,
+};
 pub(crate) use reqrep::{Answer, Answered, ReplyDesk, Timeout};
 pub use reqrep::{IncomingRequest, Request, Responder};
 pub use routed::{Received, ReceivedFrom, SendMessage, SendTo};

@@ -1,5 +1,7 @@
 //! PUB and SUB.
 
+use std::time::Duration;
+
 use actix::Message;
 
 use crate::codec::{Decode, Undecodable};
@@ -160,4 +162,69 @@ impl Delivery for Subscription {
     fn from_raw(raw: Self) -> std::result::Result<Self, Undecodable> {
         Ok(raw)
     }
+}
+
+/// What becomes of a subscription, or of the end of one, that an XPUB with
+/// [`manual`](crate::Blueprint::manual) is asked about.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Admission {
+    /// It holds.
+    #[default]
+    Admit,
+    /// The subscriber gets nothing for it.
+    Refuse,
+    /// These prefixes are subscribed to, or given up, in its place.
+    Instead(Vec<Frame>),
+}
+
+/// Waits until so many subscribers would get a message with this topic: what
+/// a publisher does instead of sleeping before its first message.
+///
+/// Resolves with the number of subscribers, which may be more. Each connection
+/// counts once; a subscriber within the process counts once for each of its
+/// subscriptions that match.
+///
+/// # Errors
+/// [`TimedOut`](crate::ErrorKind::TimedOut) at the deadline;
+/// [`Unsupported`](crate::ErrorKind::Unsupported) on a socket that was told not
+/// to [`count_subscribers`](crate::Blueprint::count_subscribers);
+/// [`Closed`](crate::ErrorKind::Closed).
+///
+/// # Cancel safety
+/// Dropping the future ends the wait and changes nothing.
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+/// use actix_zmq::prelude::*;
+///
+/// # #[actix::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let zmq = Factory::builder().start();
+/// let publisher = zmq.send(Open(PubSocket::bind("inproc://news"))).await??;
+/// let subscriber = SubSocket::connect("inproc://news").topic("news.");
+/// zmq.send(Open(subscriber.on_message(|_: TopicMessage| {}))).await??;
+/// let wait = WaitSubscribers {
+///     topic: "news.de".into(),
+///     count: 1,
+///     deadline: Duration::from_secs(5),
+/// };
+/// assert_eq!(publisher.send(wait).await??, 1);
+/// # zmq.send(Shutdown::within(Duration::from_secs(1))).await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WaitSubscribers {
+    /// The topic of the message that is to be published.
+    pub topic: Frame,
+    /// How many subscribers it is to reach, at least.
+    pub count: usize,
+    /// How long to wait.
+    pub deadline: Duration,
+}
+
+impl Message for WaitSubscribers {
+    type Result = Result<usize>;
 }

@@ -3,7 +3,11 @@
 mod context;
 mod flow;
 mod socket;
+pub(crate) mod table;
+mod value;
 
 pub(crate) use context::ContextOptions;
 pub use flow::{Overflow, QueueLimits};
-pub(crate) use socket::{OptionValue, SocketOptions, millis};
+pub use socket::{Effect, OptionName, SocketOption, UnknownOption};
+pub(crate) use socket::{SocketOptions, millis};
+pub use value::GssapiName;

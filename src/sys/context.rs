@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use super::{Errno, SocketType, descriptors};
+use super::{Errno, SocketType, capability, descriptors};
 
 /// What libzmq opens for itself beside the I/O threads: the reaper's mailbox
 /// and poller, the termination mailbox, the first socket, and some room.
@@ -71,12 +71,13 @@ impl Context {
         let context = Self(Arc::new(Inner { raw, farewell, terminated: Mutex::new(Vec::new()) }));
         context.set(zmq_sys::ZMQ_IO_THREADS, io_threads)?;
         // Some more, for the first socket below and for those that are just being closed.
-        let most = max_sockets.saturating_add(CLOSING).min(SOCKET_LIMIT);
+        // A monitored socket is three: itself, and the two ends of the monitor.
+        let most = max_sockets.saturating_mul(3).saturating_add(CLOSING).min(SOCKET_LIMIT);
         context.set(zmq_sys::ZMQ_MAX_SOCKETS, most)?;
         // With BLOCKY off a socket without an explicit linger has linger 0.
         context.set(zmq_sys::ZMQ_BLOCKY, 0)?;
         // The first socket starts the threads: now, while descriptors are known to be there.
-        drop(super::Socket::open(&context, SocketType::Pair)?);
+        capability::look_at(&super::Socket::open(&context, SocketType::Pair)?);
         Ok(context)
     }
 

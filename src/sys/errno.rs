@@ -25,6 +25,7 @@ impl Errno {
     pub(crate) const HOSTUNREACH: Self = Self(libc::EHOSTUNREACH);
     pub(crate) const PROTONOSUPPORT: Self = Self(libc::EPROTONOSUPPORT);
     pub(crate) const OPNOTSUPP: Self = Self(libc::EOPNOTSUPP);
+    pub(crate) const NOTSUP: Self = Self(libc::ENOTSUP);
     pub(crate) const NOTDIR: Self = Self(libc::ENOTDIR);
     pub(crate) const NAMETOOLONG: Self = Self(libc::ENAMETOOLONG);
     pub(crate) const TERM: Self = Self(zmq_sys::errno::ETERM);

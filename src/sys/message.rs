@@ -13,6 +13,10 @@ use super::Errno;
 /// call-back that handing over the buffer itself costs.
 const COPY_BELOW: usize = 1024;
 
+/// `ZMQ_SRCFD`, which `zmq-sys` leaves out as libzmq discourages it: the number
+/// may be that of another connection by now.
+const SRCFD: libc::c_int = 2;
+
 /// An initialised `zmq_msg_t`, closed when dropped.
 ///
 /// The value may be moved: libzmq keeps no pointer into the struct itself
@@ -118,6 +122,14 @@ impl Message {
     pub(crate) fn more(&self) -> bool {
         // SAFETY: the message is initialised; the call reads a flag.
         unsafe { zmq_sys::zmq_msg_more(&raw const self.0) == 1 }
+    }
+
+    /// The descriptor of the connection that a received message came over, where
+    /// it came over one (`ZMQ_SRCFD`).
+    pub(crate) fn source(&self) -> Option<i32> {
+        // SAFETY: the message is initialised; the call reads its metadata.
+        let fd = unsafe { zmq_sys::zmq_msg_get(&raw const self.0, SRCFD) };
+        (fd >= 0).then_some(fd)
     }
 
     /// For the calls in this room that fill or send the message.

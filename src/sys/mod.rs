@@ -9,17 +9,23 @@
 
 #![expect(unsafe_code, reason = "the one room that calls libzmq")]
 
+mod capability;
 pub(crate) mod context;
+mod curve;
 pub(crate) mod descriptors;
 pub(crate) mod errno;
 mod ipc;
 pub(crate) mod message;
+mod monitor;
 pub(crate) mod option;
 pub(crate) mod socket;
 
+pub(crate) use capability::Need;
 pub(crate) use context::{Context, Farewell};
+pub(crate) use curve::{curve_keypair, z85_decode, z85_encode};
 pub(crate) use errno::Errno;
 pub(crate) use message::Message;
+pub(crate) use monitor::{Breach, Sign, peer_address};
 pub(crate) use socket::{Events, Socket, SocketType};
 
 /// The version of the libzmq that is linked: major, minor, patch.

@@ -6,13 +6,12 @@ use std::os::fd::RawFd;
 use std::ptr::NonNull;
 
 use super::option::OptionId;
-use super::{Context, Errno, Message, ipc};
+use super::{Context, Errno, Message, Sign, ipc};
 
 /// The socket types of libzmq that this crate opens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SocketType {
     Pair,
-    Pub,
     XPub,
     XSub,
     Sub,
@@ -28,7 +27,6 @@ impl SocketType {
     const fn number(self) -> u32 {
         match self {
             Self::Pair => zmq_sys::ZMQ_PAIR,
-            Self::Pub => zmq_sys::ZMQ_PUB,
             Self::XPub => zmq_sys::ZMQ_XPUB,
             Self::XSub => zmq_sys::ZMQ_XSUB,
             Self::Sub => zmq_sys::ZMQ_SUB,
@@ -88,7 +86,7 @@ impl Socket {
     /// # Errors
     /// `ETERM` after a shutdown.
     pub(crate) fn fd(&self) -> Result<RawFd, Errno> {
-        self.get_i32(zmq_sys::ZMQ_FD)
+        self.get_i32(OptionId::FD)
     }
 
     /// What can be done now (`ZMQ_EVENTS`); processes every waiting command of
@@ -97,32 +95,66 @@ impl Socket {
     /// # Errors
     /// `ETERM` after a shutdown, `EINTR`.
     pub(crate) fn events(&self) -> Result<Events, Errno> {
-        let bits = self.get_i32(zmq_sys::ZMQ_EVENTS)?;
+        let bits = self.get_i32(OptionId::EVENTS)?;
         Ok(Events(u32::try_from(bits).unwrap_or(0)))
     }
 
-    /// Reads an option.
+    /// Reads an option that is an `int`.
     ///
     /// # Errors
-    /// `EINVAL` for an option that is no number, `ETERM` after a shutdown.
-    pub(crate) fn get(&self, option: OptionId) -> Result<i32, Errno> {
-        self.get_i32(option.0)
+    /// `EINVAL` for an option that the linked libzmq does not know, `ETERM`
+    /// after a shutdown.
+    pub(crate) fn get_i32(&self, option: OptionId) -> Result<i32, Errno> {
+        let mut bytes = [0; size_of::<i32>()];
+        self.read(option, &mut bytes)?;
+        Ok(i32::from_ne_bytes(bytes))
     }
 
-    fn get_i32(&self, option: u32) -> Result<i32, Errno> {
-        let option = c_int::try_from(option).map_err(|_| Errno::INVAL)?;
-        let mut value: c_int = 0;
-        let mut size = size_of::<c_int>();
-        // SAFETY: the buffer and its size belong together; the socket is open.
+    /// Reads an option that is an `int64_t` or a `uint64_t`.
+    ///
+    /// # Errors
+    /// As [`get_i32`](Self::get_i32).
+    pub(crate) fn get_i64(&self, option: OptionId) -> Result<i64, Errno> {
+        let mut bytes = [0; size_of::<i64>()];
+        self.read(option, &mut bytes)?;
+        Ok(i64::from_ne_bytes(bytes))
+    }
+
+    /// Reads an option that is bytes, at most 1,024.
+    ///
+    /// # Errors
+    /// As [`get_i32`](Self::get_i32); `EINVAL` for a longer one.
+    pub(crate) fn get_bytes(&self, option: OptionId) -> Result<Vec<u8>, Errno> {
+        let mut buffer = vec![0; 1024];
+        let size = self.read(option, &mut buffer)?;
+        buffer.truncate(size);
+        Ok(buffer)
+    }
+
+    /// Reads a CURVE key: libzmq gives its bytes only to a buffer of this size.
+    ///
+    /// # Errors
+    /// As [`get_i32`](Self::get_i32).
+    pub(crate) fn get_key(&self, option: OptionId) -> Result<[u8; 32], Errno> {
+        let mut key = [0; 32];
+        self.read(option, &mut key)?;
+        Ok(key)
+    }
+
+    fn read(&self, option: OptionId, buffer: &mut [u8]) -> Result<usize, Errno> {
+        let number = c_int::try_from(option.0).map_err(|_| Errno::INVAL)?;
+        let mut size = buffer.len();
+        // SAFETY: libzmq writes at most `size` bytes and sets `size` to what it
+        // wrote; the socket is open.
         Errno::check(unsafe {
             zmq_sys::zmq_getsockopt(
                 self.0.as_ptr(),
-                option,
-                (&raw mut value).cast::<c_void>(),
+                number,
+                buffer.as_mut_ptr().cast::<c_void>(),
                 &raw mut size,
             )
         })?;
-        Ok(value)
+        Ok(size)
     }
 
     /// The endpoint of the last bind or connect, wildcards resolved (`ZMQ_LAST_ENDPOINT`).
@@ -130,19 +162,7 @@ impl Socket {
     /// # Errors
     /// `ETERM` after a shutdown.
     pub(crate) fn last_endpoint(&self) -> Result<String, Errno> {
-        let option = c_int::try_from(zmq_sys::ZMQ_LAST_ENDPOINT).map_err(|_| Errno::INVAL)?;
-        let mut buffer = [0_u8; 1024];
-        let mut size = buffer.len();
-        // SAFETY: libzmq writes at most `size` bytes and sets `size` to what it wrote.
-        Errno::check(unsafe {
-            zmq_sys::zmq_getsockopt(
-                self.0.as_ptr(),
-                option,
-                buffer.as_mut_ptr().cast::<c_void>(),
-                &raw mut size,
-            )
-        })?;
-        let text = buffer.get(..size).unwrap_or_default();
+        let text = self.get_bytes(OptionId::LAST_ENDPOINT)?;
         let end = text.iter().position(|byte| *byte == 0).unwrap_or(text.len());
         Ok(String::from_utf8_lossy(text.get(..end).unwrap_or_default()).into_owned())
     }
@@ -251,6 +271,25 @@ impl Socket {
         Ok(())
     }
 
+    /// Has libzmq tell what happens to the connections, on a PAIR that must
+    /// connect to `endpoint` at once: libzmq's I/O thread waits for it.
+    ///
+    /// # Errors
+    /// `EMFILE`, `ETERM`.
+    pub(crate) fn monitor(&self, endpoint: &str) -> Result<(), Errno> {
+        let text = CString::new(endpoint).map_err(|_| Errno::INVAL)?;
+        let mask = c_int::try_from(Sign::MASK).map_err(|_| Errno::INVAL)?;
+        // SAFETY: the socket is open and the string ends in NUL and outlives the call.
+        Errno::check(unsafe { zmq_sys::zmq_socket_monitor(self.0.as_ptr(), text.as_ptr(), mask) })?;
+        Ok(())
+    }
+
+    /// Has libzmq tell no more.
+    fn stop_monitor(&self) {
+        // SAFETY: the socket is open; a NULL endpoint ends the monitor, if there is one.
+        unsafe { zmq_sys::zmq_socket_monitor(self.0.as_ptr(), std::ptr::null(), 0) };
+    }
+
     /// Sends one frame without waiting. On success `frame` is left empty; on
     /// an error it is untouched.
     ///
@@ -286,6 +325,9 @@ impl fmt::Debug for Socket {
 
 impl Drop for Socket {
     fn drop(&mut self) {
+        // A monitor outlives this call otherwise, and at its next event freezes
+        // libzmq's I/O thread if the PAIR that listens is gone by then.
+        self.stop_monitor();
         // SAFETY: open until here, closed once. The only error, ENOTSOCK, is
         // ruled out by ownership. The call hands the socket to libzmq's reaper
         // and returns at once (`zmq_close(3)`).

@@ -209,10 +209,10 @@ async fn watchers_hear_of_a_restart_in_order_and_with_the_reason() {
         let push = open(&zmq, push).await;
         push.send(Restart).await.unwrap().unwrap();
         for told in [&mut own, &mut all] {
-            let EventKind::Up { endpoints: first } = told.next().await.kind else { panic!() };
-            let EventKind::Down { reason } = told.next().await.kind else { panic!() };
+            let EventKind::Up { endpoints: first } = told.life().await else { panic!() };
+            let EventKind::Down { reason } = told.life().await else { panic!() };
             assert_eq!(reason.kind(), ErrorKind::Restarting);
-            let EventKind::Restarting { attempt: 0, .. } = told.next().await.kind else { panic!() };
+            let EventKind::Restarting { attempt: 0, .. } = told.life().await else { panic!() };
             // The port may need a moment to be free: then it is tried again.
             let second = told
                 .event(|kind| match kind {
@@ -228,7 +228,7 @@ async fn watchers_hear_of_a_restart_in_order_and_with_the_reason() {
         }
         push.send(Close::new()).await.unwrap().unwrap();
         for told in [&mut own, &mut all] {
-            assert!(matches!(told.next().await.kind, EventKind::Closed));
+            assert!(matches!(told.life().await, EventKind::Closed));
         }
         finish(zmq).await;
     })

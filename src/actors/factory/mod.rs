@@ -149,6 +149,7 @@ impl Factory {
             blueprint.name.clone(),
             K::TYPE,
             blueprint.limits.clone(),
+            blueprint.monitored,
             Arc::clone(&self.family),
         ));
         self.family.join(&shared);

@@ -133,6 +133,8 @@ impl<K: Pattern> Socket<K> {
         let Some(mut live) = self.live.take() else { return };
         live.rescue(&mut self.stash);
         drop(live);
+        self.connections.reset();
+        self.tell_connections();
         self.inbound.rescued(&mut self.stash, &mut self.around);
         self.queue.forget_lanes();
     }
@@ -196,6 +198,9 @@ impl<K: Pattern> Socket<K> {
             let left = until.map(|at| at.saturating_duration_since(Instant::now()));
             live.set_linger(left.unwrap_or(self.opening.linger).min(self.opening.linger));
         }
+        self.connections.reset();
+        self.tell_connections();
+        self.waiting.end(kind, &self.around.shared);
         // With the last handle of a socket the factory's context can be terminated.
         self.opening.context = None;
         self.publish_endpoints();

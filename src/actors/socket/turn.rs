@@ -7,7 +7,7 @@ use std::time::Instant;
 use actix::{AsyncContext, Context, fut};
 
 use super::super::open::RESCUED;
-use super::super::pattern::{Abandoned, Inbound, Pattern, Surroundings, Ticket, refused};
+use super::super::pattern::{Abandoned, Admitted, Inbound, Pattern, Surroundings, Ticket, refused};
 use super::{HANDLED_PER_TURN, Socket};
 use crate::counters::Counter;
 use crate::engine::deadlines::after;
@@ -50,6 +50,7 @@ impl<K: Pattern> Socket<K> {
             }
             Abandoned::Reopen => self.reopen("a request that had left is not awaited any more"),
         }
+        self.listen(now, cx);
         let mut failure = None;
         if self.live.is_some() {
             match self.deliver_stash(cx) {
@@ -64,6 +65,7 @@ impl<K: Pattern> Socket<K> {
         if self.state() == SocketState::Closing && self.is_flushed(now) {
             self.close(self.ending);
         }
+        self.waiting.look(now, &self.inbound, &self.around.shared);
         self.around.report_losses();
         self.around.events.poll(cx);
         self.around.shared.set_gauges(
@@ -76,6 +78,23 @@ impl<K: Pattern> Socket<K> {
         }
         self.set_alarm(ctx);
         Poll::Pending
+    }
+
+    /// Takes what libzmq's monitor has to tell.
+    fn listen(&mut self, now: Instant, cx: &mut TaskContext<'_>) {
+        if let Some(monitor) = self.live.as_mut().and_then(|live| live.monitor.as_mut()) {
+            // That the context has ended the pump finds out as well.
+            let _ = monitor.drain(cx, |notice| self.connections.note(notice, now));
+        }
+        self.connections.tend(now);
+        self.tell_connections();
+    }
+
+    pub(super) fn tell_connections(&mut self) {
+        for event in self.connections.take_told() {
+            self.around.events.emit(EventKind::Connection(event));
+        }
+        self.around.shared.set_peers(self.connections.peers());
     }
 
     /// Begins to close when that is ordered: after what was sent before, but
@@ -229,7 +248,9 @@ impl<K: Pattern> Socket<K> {
         let now = Instant::now();
         let retry = self.live.as_ref().is_some_and(|live| live.pump.retry).then(|| now + RETRY);
         let close = self.around.shared.close_deadline();
-        let due = [self.inbound.next_deadline(), self.reopen_at, retry, close];
+        let held = self.connections.next_deadline();
+        let waits = self.waiting.next_deadline();
+        let due = [self.inbound.next_deadline(), self.reopen_at, retry, close, held, waits];
         let Some(due) = due.into_iter().flatten().min() else { return };
         if let Some((at, handle)) = self.alarm {
             if at <= due {
@@ -264,6 +285,10 @@ impl<I: Inbound> Inlet<Ticket> for Guarded<'_, I> {
 
     fn accept(&mut self, message: Multipart) -> bool {
         self.inbound.accept(message, self.around)
+    }
+
+    fn admitted(&mut self) -> Option<Admitted> {
+        self.inbound.admitted()
     }
 
     fn late(&mut self, message: Multipart) {

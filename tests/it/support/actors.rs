@@ -49,6 +49,11 @@ impl Inbox<SocketEvent> {
         self.find(|event| wanted(event.kind)).await
     }
 
+    /// The next event of the socket's own life, not of a connection.
+    pub(crate) async fn life(&mut self) -> EventKind {
+        self.event(|kind| (!matches!(kind, EventKind::Connection(_))).then_some(kind)).await
+    }
+
     /// Waits for the next `Up`.
     pub(crate) async fn up(&mut self) {
         self.event(|kind| matches!(kind, EventKind::Up { .. }).then_some(())).await;

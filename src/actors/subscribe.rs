@@ -1,4 +1,4 @@
-//! PUB, XPUB, SUB and XSUB.
+//! SUB and XSUB.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -6,145 +6,23 @@ use std::task::{Context, Poll};
 
 use actix::{Context as ActorContext, Handler};
 
-use super::handing::{Handing, require_receiver};
-use super::parked::Accepting;
-use super::pattern::{Inbound, Pattern, Receiving, Surroundings, Wiring};
+use super::handing::require_receiver;
+use super::pattern::{Framed, Inbound, Pattern, Receiving, Surroundings, Wiring};
 use super::socket::Socket;
-use crate::codec::{Encode, encoded};
 use crate::counters::Counter;
 use crate::deliver::Receiver;
 use crate::engine::port::Sends;
 use crate::error::{Error, ErrorKind, Result};
 use crate::framing::{TopicFraming, pubsub};
-use crate::kinds::{Pub, Publishes, Sub, Subscribes, XPub, XSub};
-use crate::messages::{Publish, SocketState, Subscribe, Subscription, TopicMessage, Unsubscribe};
+use crate::kinds::{Sub, Subscribes, XSub};
+use crate::messages::{SocketState, Subscribe, TopicMessage, Unsubscribe};
 use crate::multipart::Multipart;
 use crate::sys::{self, option::OptionId};
 use crate::topic::Topic;
 
-/// A setup that says how topics are framed.
-pub trait Framed {
-    /// How.
-    fn framing(&mut self) -> &mut TopicFraming;
-}
-
-impl Framed for PubSetup {
-    fn framing(&mut self) -> &mut TopicFraming {
-        &mut self.framing
-    }
-}
-
 impl Framed for SubSetup {
     fn framing(&mut self) -> &mut TopicFraming {
         &mut self.framing
-    }
-}
-
-/// What the blueprints of PUB and XPUB set.
-#[derive(Debug, Default)]
-pub struct PubSetup {
-    pub(crate) framing: TopicFraming,
-    /// Of XPUB alone.
-    pub(crate) receiver: Option<Receiver<Subscription>>,
-}
-
-impl Pattern for Pub {
-    type Setup = PubSetup;
-    type Inbound = Publishing;
-    const WIRING: Wiring = Wiring {
-        raw: sys::SocketType::Pub,
-        sends: Sends::Always,
-        receives: false,
-        mandatory: false,
-    };
-
-    fn inbound(setup: PubSetup) -> Publishing {
-        Publishing::new(setup)
-    }
-
-    fn check(setup: &PubSetup) -> Result<()> {
-        setup.framing.check()
-    }
-}
-
-impl Pattern for XPub {
-    type Setup = PubSetup;
-    type Inbound = Publishing;
-    const WIRING: Wiring = Wiring {
-        raw: sys::SocketType::XPub,
-        sends: Sends::Always,
-        receives: true,
-        mandatory: false,
-    };
-
-    fn inbound(setup: PubSetup) -> Publishing {
-        Publishing::new(setup)
-    }
-
-    fn check(setup: &PubSetup) -> Result<()> {
-        setup.framing.check()?;
-        require_receiver(setup.receiver.is_some())
-    }
-}
-
-impl Receiving for XPub {
-    fn set_receiver(setup: &mut PubSetup, receiver: Receiver<Subscription>) {
-        setup.receiver = Some(receiver);
-    }
-}
-
-/// The part of a publisher: it knows how its messages are framed, and who
-/// hears of its subscribers.
-#[derive(Debug)]
-pub struct Publishing {
-    framing: TopicFraming,
-    subscriptions: Handing<Subscription>,
-}
-
-impl Publishing {
-    fn new(setup: PubSetup) -> Self {
-        let subscriptions = Handing::new(setup.receiver, pubsub::parse_subscription);
-        Self { framing: setup.framing, subscriptions }
-    }
-}
-
-impl Inbound for Publishing {
-    fn poll_ready(&mut self, cx: &mut Context<'_>, around: &mut Surroundings) -> Poll<()> {
-        self.subscriptions.poll_ready(cx, around)
-    }
-
-    fn accept(&mut self, message: Multipart, around: &mut Surroundings) -> bool {
-        self.subscriptions.accept(message, around)
-    }
-
-    fn flush(&mut self) {
-        self.subscriptions.flush();
-    }
-
-    fn unframed(&self, topic: usize, frames: Multipart) -> Multipart {
-        pubsub::body_of(&self.framing, topic, frames)
-    }
-}
-
-impl<K, B> Handler<Publish<B>> for Socket<K>
-where
-    K: Publishes + Pattern<Inbound = Publishing>,
-    B: Encode + 'static,
-{
-    type Result = Accepting;
-
-    fn handle(&mut self, message: Publish<B>, ctx: &mut ActorContext<Self>) -> Accepting {
-        self.breathe(ctx);
-        let topic = message.topic.len();
-        let framed = encoded(message.body).and_then(|body| {
-            pubsub::compose(&self.inbound().framing, message.topic, body).map_err(|error| {
-                Error::new(ErrorKind::InvalidMessage).detail(error.why).with_message(*error.body)
-            })
-        });
-        match framed {
-            Ok(frames) => self.enqueue(frames, topic),
-            Err(error) => self.refuse(error),
-        }
     }
 }
 

@@ -1,0 +1,272 @@
+//! What libzmq's monitor tells of a socket's connections: counted, and told on.
+
+use std::collections::{HashMap, VecDeque};
+use std::mem::{Discriminant, discriminant};
+use std::net::SocketAddr;
+use std::os::fd::RawFd;
+use std::time::{Duration, Instant};
+
+use crate::engine::monitor::Notice;
+use crate::messages::{ConnectionChange, ConnectionEvent, HandshakeFailure};
+use crate::sys::{Breach, Sign, peer_address};
+
+/// Within which time events of one kind make a storm.
+const WINDOW: Duration = Duration::from_millis(100);
+/// How many of them are told one by one.
+const BURST: u64 = 32;
+
+/// The connections of one socket.
+#[derive(Debug, Default)]
+pub(crate) struct Connections {
+    /// Without handshake: a peer is one as soon as it is connected.
+    raw: bool,
+    open: HashMap<RawFd, Connection>,
+    /// Those that have not shaken hands yet, oldest first, by endpoint: libzmq
+    /// tells that one has, and not which.
+    greeting: HashMap<String, VecDeque<RawFd>>,
+    ready: usize,
+    /// Waits for the end of its connection, which tells whose it was.
+    failed: Option<(String, HandshakeFailure)>,
+    storms: HashMap<(Discriminant<ConnectionChange>, String), Storm>,
+    told: Vec<ConnectionEvent>,
+}
+
+#[derive(Debug)]
+struct Connection {
+    peer: Option<SocketAddr>,
+    ready: bool,
+}
+
+/// Events of one kind at one endpoint.
+#[derive(Debug)]
+struct Storm {
+    until: Instant,
+    seen: u64,
+    /// What was held back, with its number.
+    held: Option<ConnectionEvent>,
+}
+
+impl Connections {
+    /// For a socket type with or without ZeroMQ's handshake.
+    pub(crate) fn new(raw: bool) -> Self {
+        Self { raw, ..Self::default() }
+    }
+
+    /// How many peers have shaken hands.
+    pub(crate) const fn peers(&self) -> usize {
+        self.ready
+    }
+
+    /// The socket is gone, and its connections with it.
+    pub(crate) fn reset(&mut self) {
+        let storms = std::mem::take(&mut self.storms);
+        self.told.extend(storms.into_values().filter_map(|storm| storm.held));
+        self.open.clear();
+        self.greeting.clear();
+        self.ready = 0;
+        self.failed = None;
+    }
+
+    /// Takes a notice of the monitor.
+    pub(crate) fn note(&mut self, notice: Notice, now: Instant) {
+        let Notice { sign, endpoint } = notice;
+        if let Sign::HandshakeFailed(breach) = sign {
+            self.tell_failure(None, now);
+            self.failed = Some((endpoint, reason(breach)));
+            return;
+        }
+        let (change, peer) = match sign {
+            Sign::Connected(fd) => (ConnectionChange::Connected, self.opened(fd, &endpoint)),
+            Sign::Accepted(fd) => (ConnectionChange::Accepted, self.opened(fd, &endpoint)),
+            Sign::Disconnected(fd) => {
+                let peer = self.gone(fd, &endpoint);
+                self.tell_failure(peer, now);
+                (ConnectionChange::Disconnected, peer)
+            }
+            Sign::HandshakeSucceeded => {
+                (ConnectionChange::HandshakeSucceeded, self.greeted(&endpoint))
+            }
+            Sign::Listening => (ConnectionChange::Listening, None),
+            Sign::BindFailed(errno) => (ConnectionChange::BindFailed { errno: errno.0 }, None),
+            Sign::ConnectDelayed => (ConnectionChange::ConnectDelayed, None),
+            Sign::ConnectRetried(after) => {
+                let after = Duration::from_millis(after.into());
+                (ConnectionChange::ConnectRetried { after }, None)
+            }
+            Sign::AcceptFailed(errno) => (ConnectionChange::AcceptFailed { errno: errno.0 }, None),
+            Sign::Closed => (ConnectionChange::Closed, None),
+            Sign::CloseFailed(errno) => (ConnectionChange::CloseFailed { errno: errno.0 }, None),
+            Sign::HandshakeFailed(_) => return,
+        };
+        self.tell(ConnectionEvent { change, endpoint, peer, times: 1 }, now);
+    }
+
+    fn opened(&mut self, fd: RawFd, endpoint: &str) -> Option<SocketAddr> {
+        let peer = peer_address(fd);
+        self.open.insert(fd, Connection { peer, ready: self.raw });
+        if self.raw {
+            self.ready += 1;
+        } else {
+            self.greeting.entry(endpoint.to_owned()).or_default().push_back(fd);
+        }
+        peer
+    }
+
+    fn greeted(&mut self, endpoint: &str) -> Option<SocketAddr> {
+        let fd = self.greeting.get_mut(endpoint)?.pop_front()?;
+        let connection = self.open.get_mut(&fd)?;
+        connection.ready = true;
+        self.ready += 1;
+        connection.peer
+    }
+
+    fn gone(&mut self, fd: RawFd, endpoint: &str) -> Option<SocketAddr> {
+        let connection = self.open.remove(&fd)?;
+        if connection.ready {
+            self.ready = self.ready.saturating_sub(1);
+        } else if let Some(greeting) = self.greeting.get_mut(endpoint) {
+            greeting.retain(|other| *other != fd);
+        }
+        connection.peer
+    }
+
+    fn tell_failure(&mut self, peer: Option<SocketAddr>, now: Instant) {
+        if let Some((endpoint, reason)) = self.failed.take() {
+            let change = ConnectionChange::HandshakeFailed { reason };
+            self.tell(ConnectionEvent { change, endpoint, peer, times: 1 }, now);
+        }
+    }
+
+    /// Tells at once, or together with others of its kind.
+    fn tell(&mut self, event: ConnectionEvent, now: Instant) {
+        let key = (discriminant(&event.change), event.endpoint.clone());
+        let storm =
+            self.storms.entry(key).or_insert(Storm { until: now + WINDOW, seen: 0, held: None });
+        if now >= storm.until && storm.held.is_none() {
+            (storm.until, storm.seen) = (now + WINDOW, 0);
+        }
+        storm.seen += 1;
+        if storm.seen <= BURST {
+            self.told.push(event);
+            return;
+        }
+        let times = storm.held.as_ref().map_or(0, |held| held.times) + 1;
+        storm.held = Some(ConnectionEvent { times, ..event });
+    }
+
+    /// Lets go of what was held back long enough.
+    pub(crate) fn tend(&mut self, now: Instant) {
+        if self.next_deadline().is_none_or(|at| at > now) {
+            return;
+        }
+        for storm in self.storms.values_mut().filter(|storm| storm.until <= now) {
+            if let Some(held) = storm.held.take() {
+                self.told.push(held);
+                // It may go on: the next of them are held back, too.
+                storm.until = now + WINDOW;
+            }
+        }
+    }
+
+    /// When something is due that was held back.
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        let held = self.storms.values().filter(|storm| storm.held.is_some());
+        held.map(|storm| storm.until).min()
+    }
+
+    /// What is to be told.
+    pub(crate) fn take_told(&mut self) -> Vec<ConnectionEvent> {
+        std::mem::take(&mut self.told)
+    }
+}
+
+const fn reason(breach: Breach) -> HandshakeFailure {
+    match breach {
+        Breach::System(errno) => HandshakeFailure::System { errno: errno.0 },
+        Breach::Mechanism => HandshakeFailure::MechanismMismatch,
+        Breach::Cryptographic => HandshakeFailure::Cryptographic,
+        Breach::Protocol(code) => HandshakeFailure::Protocol { code },
+        Breach::Denied(status) => HandshakeFailure::Denied { status },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn notice(sign: Sign) -> Notice {
+        Notice { sign, endpoint: "tcp://127.0.0.1:1".to_owned() }
+    }
+
+    /// Descriptors that no process has.
+    const A: RawFd = 1_000_001;
+    const B: RawFd = 1_000_002;
+
+    #[test]
+    fn peers_are_counted_from_handshake_to_end() {
+        let mut connections = Connections::new(false);
+        let now = Instant::now();
+        connections.note(notice(Sign::Accepted(A)), now);
+        assert_eq!(connections.peers(), 0);
+        connections.note(notice(Sign::HandshakeSucceeded), now);
+        connections.note(notice(Sign::Accepted(B)), now);
+        assert_eq!(connections.peers(), 1);
+        // Of an unfit type: gone without a word.
+        connections.note(notice(Sign::Disconnected(B)), now);
+        assert_eq!(connections.peers(), 1);
+        connections.note(notice(Sign::Disconnected(A)), now);
+        assert_eq!(connections.peers(), 0);
+        connections.note(notice(Sign::Disconnected(A)), now);
+        assert_eq!(connections.peers(), 0);
+    }
+
+    #[test]
+    fn a_raw_peer_counts_at_once() {
+        let mut connections = Connections::new(true);
+        let now = Instant::now();
+        connections.note(notice(Sign::Accepted(A)), now);
+        assert_eq!(connections.peers(), 1);
+        connections.note(notice(Sign::Disconnected(A)), now);
+        assert_eq!(connections.peers(), 0);
+    }
+
+    #[test]
+    fn a_failed_handshake_is_told_with_the_end_of_its_connection() {
+        let mut connections = Connections::new(false);
+        let now = Instant::now();
+        connections.note(notice(Sign::Accepted(A)), now);
+        connections.note(notice(Sign::HandshakeFailed(Breach::Mechanism)), now);
+        assert_eq!(connections.take_told().len(), 1);
+        connections.note(notice(Sign::Disconnected(A)), now);
+        let told: Vec<_> = connections.take_told().iter().map(|event| event.change).collect();
+        let reason = HandshakeFailure::MechanismMismatch;
+        let failed = ConnectionChange::HandshakeFailed { reason };
+        assert_eq!(told, [failed, ConnectionChange::Disconnected]);
+    }
+
+    #[test]
+    fn a_storm_is_told_in_numbers() {
+        let mut connections = Connections::new(false);
+        let start = Instant::now();
+        for _ in 0..1_000 {
+            connections.note(notice(Sign::AcceptFailed(crate::sys::Errno::MFILE)), start);
+        }
+        assert_eq!(connections.take_told().len() as u64, BURST);
+        let due = connections.next_deadline();
+        assert_eq!(due, Some(start + WINDOW));
+        connections.tend(start);
+        assert!(connections.take_told().is_empty());
+        connections.tend(start + WINDOW);
+        let told: Vec<_> = connections.take_told().iter().map(|event| event.times).collect();
+        assert_eq!(told, [1_000 - BURST]);
+        // It goes on: held back until the window's end, and told with its number.
+        connections.note(notice(Sign::AcceptFailed(crate::sys::Errno::MFILE)), start + WINDOW);
+        assert!(connections.take_told().is_empty());
+        connections.tend(start + 2 * WINDOW);
+        assert_eq!(connections.take_told().len(), 1);
+        assert_eq!(connections.next_deadline(), None);
+        // It is over: the next one is told at once.
+        connections.note(notice(Sign::AcceptFailed(crate::sys::Errno::MFILE)), start + 4 * WINDOW);
+        assert_eq!(connections.take_told().len(), 1);
+    }
+}

@@ -1,0 +1,92 @@
+//! A PAIR socket within the process, on which libzmq itself talks to us.
+
+use std::task::Context;
+
+use super::fd::{Fd, Wakeup, defer};
+use super::port::Port;
+use crate::error::{Error, Result};
+use crate::multipart::Multipart;
+use crate::sys::option::OptionId;
+use crate::sys::{self, Errno, Socket, SocketType};
+
+/// How many messages are read at a time, to begin with.
+const BUDGET: usize = 1_024;
+/// And at most: whoever talks must not be faster than we read for ever, for
+/// what waits has no bound.
+const MOST: usize = 65_536;
+
+/// The listening end.
+pub(crate) struct Tap {
+    // The registration is dropped before the socket is closed: fields drop in order.
+    wakeup: Fd,
+    socket: Socket,
+    budget: usize,
+}
+
+impl Tap {
+    /// Opens it, with everything that may be wanting, so that nothing is when it
+    /// [connects](Self::connect).
+    ///
+    /// # Errors
+    /// [`TooManySockets`](crate::ErrorKind::TooManySockets), [`Closed`](crate::ErrorKind::Closed).
+    pub(crate) fn open(context: &sys::Context) -> Result<Self> {
+        let socket = Socket::open(context, SocketType::Pair).map_err(Error::from_errno)?;
+        // Whoever talks must never have to wait: it is libzmq's own thread.
+        let unbounded = socket.set_i32(OptionId::RCVHWM, 0);
+        unbounded.and_then(|()| socket.set_i32(OptionId::LINGER, 0)).map_err(Error::from_errno)?;
+        let fd = socket.fd().map_err(Error::from_errno)?;
+        let wakeup = Fd::new(fd).map_err(Error::from_io)?;
+        Ok(Self { wakeup, socket, budget: BUDGET })
+    }
+
+    /// Connects to an endpoint of the same context, where somebody is bound already.
+    ///
+    /// # Errors
+    /// [`Closed`](crate::ErrorKind::Closed).
+    pub(crate) fn connect(&self, endpoint: &str) -> Result<()> {
+        self.socket.connect(endpoint).map_err(Error::from_errno)
+    }
+
+    /// The next message that is there. Whoever calls this has [`drain`](Self::drain)
+    /// called before the task sleeps.
+    ///
+    /// # Errors
+    /// `ETERM` after a shutdown.
+    pub(crate) fn receive(&mut self) -> std::result::Result<Option<Multipart>, Errno> {
+        Port::receive(&mut self.socket)
+    }
+
+    /// Hands over what is there, and registers the task for what follows.
+    ///
+    /// # Errors
+    /// `ETERM` after a shutdown.
+    pub(crate) fn drain(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut take: impl FnMut(Multipart),
+    ) -> std::result::Result<(), Errno> {
+        let mut left = self.budget;
+        loop {
+            let armed = self
+                .wakeup
+                .arm(cx)
+                .map_err(|error| Errno(error.raw_os_error().unwrap_or(libc::EIO)))?;
+            if !Port::events(&mut self.socket)?.readable() {
+                if !armed {
+                    defer(cx);
+                }
+                self.budget = BUDGET;
+                return Ok(());
+            }
+            while let Some(message) = Port::receive(&mut self.socket)? {
+                take(message);
+                left = left.saturating_sub(1);
+                if left == 0 {
+                    self.budget = (self.budget * 2).min(MOST);
+                    defer(cx);
+                    return Ok(());
+                }
+            }
+        }
+    }
+}
