@@ -67,10 +67,11 @@ async fn main() -> Outcome {
 }
 
 async fn serve(zmq: Addr<Factory>, endpoint: String, count: Option<u64>) -> Outcome {
-    let echo = Echo(Lines::new(count, zmq.clone())).start();
+    let (lines, enough) = Lines::new(count);
+    let echo = Echo(lines).start();
     zmq.send(Open(ReplySocket::bind(endpoint).deliver_to(echo.recipient()))).await??;
     announce(&zmq).await?;
-    zmq.send(Ended).await?;
+    enough.wait().await;
     Ok(())
 }
 

@@ -95,11 +95,12 @@ async fn serve(
 }
 
 async fn work(zmq: Addr<Factory>, endpoint: String, count: Option<u64>) -> Outcome {
-    let worker = Worker(Lines::new(count, zmq.clone())).start();
+    let (lines, enough) = Lines::new(count);
+    let worker = Worker(lines).start();
     let client = PullSocket::connect(endpoint).deliver_to(Json::<Greeting>::recipient(&worker));
     zmq.send(Open(client)).await??;
     announce(&zmq).await?;
-    zmq.send(Ended).await?;
+    enough.wait().await;
     Ok(())
 }
 

@@ -79,11 +79,12 @@ async fn publish(zmq: Addr<Factory>, args: Args) -> Outcome {
 }
 
 async fn subscribe(zmq: Addr<Factory>, args: Args) -> Outcome {
-    let printer = Printer(Lines::new(args.count, zmq.clone())).start();
+    let (lines, enough) = Lines::new(args.count);
+    let printer = Printer(lines).start();
     let subscriber = SubSocket::new().topic(args.topic).deliver_to(printer.recipient());
     zmq.send(Open(args.method.attach(subscriber, &args.endpoint))).await??;
     announce(&zmq).await?;
-    zmq.send(Ended).await?;
+    enough.wait().await;
     Ok(())
 }
 

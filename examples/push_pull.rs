@@ -85,11 +85,12 @@ async fn push(zmq: Addr<Factory>, args: Args) -> Outcome {
 }
 
 async fn pull(zmq: Addr<Factory>, args: Args) -> Outcome {
-    let printer = Printer(Lines::new(args.count, zmq.clone())).start();
+    let (lines, enough) = Lines::new(args.count);
+    let printer = Printer(lines).start();
     let puller = PullSocket::new().deliver_to(printer.recipient());
     zmq.send(Open(args.method.attach(puller, &args.endpoint))).await??;
     announce(&zmq).await?;
-    zmq.send(Ended).await?;
+    enough.wait().await;
     Ok(())
 }
 

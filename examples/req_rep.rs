@@ -78,11 +78,12 @@ async fn request(zmq: Addr<Factory>, args: Args) -> Outcome {
 }
 
 async fn reply(zmq: Addr<Factory>, args: Args) -> Outcome {
-    let echo = Echo(Lines::new(args.count, zmq.clone())).start();
+    let (lines, enough) = Lines::new(args.count);
+    let echo = Echo(lines).start();
     let replier = ReplySocket::new().deliver_to(echo.recipient());
     zmq.send(Open(args.method.attach(replier, &args.endpoint))).await??;
     announce(&zmq).await?;
-    zmq.send(Ended).await?;
+    enough.wait().await;
     Ok(())
 }
 

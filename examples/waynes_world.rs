@@ -104,7 +104,8 @@ async fn serve(
 }
 
 async fn look(zmq: Addr<Factory>, number: u8, endpoint: String, count: Option<u64>) -> Outcome {
-    let viewer = Viewer { number, lines: Lines::new(count, zmq.clone()) }.start();
+    let (lines, enough) = Lines::new(count);
+    let viewer = Viewer { number, lines }.start();
     let camera = SubSocket::connect(endpoint)
         .framing(TopicFraming::Whole)
         // The empty prefix: everything.
@@ -112,7 +113,7 @@ async fn look(zmq: Addr<Factory>, number: u8, endpoint: String, count: Option<u6
         .deliver_to(viewer.recipient());
     zmq.send(Open(camera)).await??;
     announce(&zmq).await?;
-    zmq.send(Ended).await?;
+    enough.wait().await;
     Ok(())
 }
 

@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime};
 use actix_zmq::prelude::*;
 use actix_zmq::{Blueprint, EndpointStatus, Pattern};
 use clap::ValueEnum;
+use futures::channel::oneshot;
 
 /// What `main` returns.
 pub(crate) type Outcome = Result<(), Box<dyn Error>>;
@@ -112,15 +113,19 @@ pub(crate) fn now() -> String {
     format!("{}.{:06}", since.as_secs(), since.subsec_micros())
 }
 
-/// Prints a line for each message received, and ends the program after so many.
+/// Prints a line for each message received, and tells when there have been enough.
 pub(crate) struct Lines {
     left: Option<u64>,
-    zmq: Addr<Factory>,
+    enough: Option<oneshot::Sender<Unprinted>>,
 }
 
+/// Nobody reads what is printed any more.
+struct Unprinted;
+
 impl Lines {
-    pub(crate) const fn new(count: Option<u64>, zmq: Addr<Factory>) -> Self {
-        Self { left: count, zmq }
+    pub(crate) fn new(count: Option<u64>) -> (Self, Enough) {
+        let (enough, told) = oneshot::channel();
+        (Self { left: count, enough: Some(enough) }, Enough(told))
     }
 
     /// Prints one more line; `false` when there have been enough.
@@ -133,11 +138,42 @@ impl Lines {
         if let Err(error) = &printed {
             eprintln!("stdout: {error}");
             self.left = Some(0);
+            if let Some(enough) = self.enough.take() {
+                // It fails when nobody waits for the end.
+                let _ = enough.send(Unprinted);
+            }
         }
         if self.left == Some(0) {
-            self.zmq.do_send(Shutdown::within(GRACE));
+            // Dropping it tells that all went well.
+            self.enough = None;
         }
         printed.is_ok()
+    }
+}
+
+/// The end of what [`Lines`] prints.
+pub(crate) struct Enough(oneshot::Receiver<Unprinted>);
+
+impl Enough {
+    /// Waits until enough lines are printed, or nobody is left to print or to read any.
+    pub(crate) async fn wait(self) {
+        // Each way is an end.
+        let _ = self.0.await;
+    }
+
+    /// Waits for an end of both, and not for the work when nobody reads what is printed.
+    pub(crate) async fn beside(self, work: impl Future<Output = Outcome>) -> Outcome {
+        let printed = async {
+            match self.0.await {
+                Ok(Unprinted) => Err(None),
+                Err(_dropped) => Ok(()),
+            }
+        };
+        let work = async { work.await.map_err(Some) };
+        match tokio::try_join!(printed, work) {
+            Err(Some(error)) => Err(error),
+            Err(None) | Ok(_) => Ok(()),
+        }
     }
 }
 
