@@ -183,6 +183,30 @@ fn echo_client_hears_its_own_words_five_times() -> Outcome {
 }
 
 #[test]
+fn both_ends_of_a_pair_hear_all_that_the_other_says() -> Outcome {
+    let hasty = ["--count", "3", "--interval", "10"];
+    let bound = ["-m", "bind", "-e", ANY_PORT];
+    let bound = Example::start("pair", &[&bound[..], &hasty].concat())?;
+    let endpoint = bound.ready()?;
+    let connected = Example::start("pair", &[&["-e", &endpoint][..], &hasty].concat())?;
+    assert_eq!(connected.success()?.0, ["bind\t1", "bind\t2", "bind\t3"]);
+    assert_eq!(bound.success()?.0, ["connect\t1", "connect\t2", "connect\t3"]);
+    Ok(())
+}
+
+#[test]
+fn an_end_whose_lines_nobody_reads_stops_talking() -> Outcome {
+    let bound = Example::start("pair", &["-m", "bind", "-e", ANY_PORT, "--interval", "10"])?;
+    let mut unread = Example::start("pair", &["-e", &bound.ready()?, "--interval", "10"])?;
+    // Its pipe is closed at the first line.
+    unread.out = channel().1;
+    let (_, err) = unread.success()?;
+    assert!(err.iter().any(|line| line.starts_with("stdout: ")), "{err:?}");
+    bound.interrupted()?;
+    Ok(())
+}
+
+#[test]
 fn every_role_ends_with_status_0_at_a_signal() -> Outcome {
     let directory = tempfile::tempdir()?;
     let roles: &[(&str, &[&str])] = &[
@@ -199,6 +223,8 @@ fn every_role_ends_with_status_0_at_a_signal() -> Outcome {
         ("passing_json", &["client", "-e", "ipc://nobody"]),
         ("echo", &["server"]),
         ("echo", &["client", "-e", "ipc://nobody"]),
+        ("pair", &["-m", "bind", "-e", ANY_PORT, "--interval", "0"]),
+        ("pair", &["-e", "ipc://nobody", "--interval", "0"]),
     ];
     for signal in ["INT", "TERM"] {
         for (name, arguments) in roles {
@@ -225,16 +251,25 @@ fn an_endpoint_that_is_none_is_told_with_status_1() -> Outcome {
 
 #[test]
 fn help_names_the_flags_and_the_default_endpoint() -> Outcome {
-    for name in ["pub_sub", "push_pull", "req_rep"] {
+    for name in ["pub_sub", "push_pull", "req_rep", "pair"] {
         let (out, _) = Example::start(name, &["--help"])?.success()?;
         let out = out.join("\n");
-        for word in ["--mode", "--method", "--endpoint", "--count", "--interval", "ipc://"] {
+        for word in ["--method", "--endpoint", "--count", "--interval", "ipc://"] {
             assert!(out.contains(word), "{name}: no {word} in:\n{out}");
         }
+        // The ends of a PAIR are alike.
+        assert_eq!(out.contains("--mode"), name != "pair", "{name}:\n{out}");
     }
-    for name in ["waynes_world", "passing_json", "echo"] {
-        let (out, _) = Example::start(name, &["server", "--help"])?.success()?;
-        assert!(out.join("\n").contains("ipc://"), "{name}: {out:?}");
+    for (name, role, default) in [
+        ("waynes_world", "server", "ipc://"),
+        ("passing_json", "server", "ipc://"),
+        ("echo", "server", "ipc://"),
+    ] {
+        let (out, _) = Example::start(name, &[role, "--help"])?.success()?;
+        let out = out.join("\n");
+        for word in [default, "--count"] {
+            assert!(out.contains(word), "{name} {role}: no {word} in:\n{out}");
+        }
     }
     Ok(())
 }
