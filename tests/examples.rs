@@ -207,6 +207,48 @@ fn an_end_whose_lines_nobody_reads_stops_talking() -> Outcome {
 }
 
 #[test]
+fn router_gives_each_dealer_all_its_replies_and_tells_who_is_not_there() -> Outcome {
+    let router = ["-M", "router", "-m", "bind", "-e", ANY_PORT, "--count", "4"];
+    let router = Example::start("router_dealer", &router)?;
+    assert_eq!(
+        router.stdout_until(|line| line.starts_with("nobody"))?,
+        "nobody\tpeer is not connected"
+    );
+    let endpoint = router.ready()?;
+    let dealer = |id| {
+        let named = ["-M", "dealer", "-e", &endpoint, "--id", id];
+        let counted = ["--count", "2", "--interval", "10"];
+        Example::start("router_dealer", &[&named[..], &counted].concat())
+    };
+    for dealer in [dealer("ada")?, dealer("bob")?] {
+        let (replies, _) = dealer.success()?;
+        assert_eq!(replies, ["1\t1/3", "1\t2/3", "1\t3/3", "2\t1/3", "2\t2/3", "2\t3/3"]);
+    }
+    let (mut asked, _) = router.success()?;
+    asked.sort();
+    assert_eq!(asked, ["ada\t1", "ada\t2", "bob\t1", "bob\t2"]);
+    Ok(())
+}
+
+#[test]
+fn router_goes_on_when_a_dealer_has_left() -> Outcome {
+    let directory = tempfile::tempdir()?;
+    let endpoint = format!("ipc://{}", directory.path().join("router").display());
+    // libzmq keeps requests for a router that is still to come.
+    let named = ["-M", "dealer", "-e", &endpoint, "--id"];
+    let hasty = ["--count", "1", "--interval", "0"];
+    let dealer = |id| Example::start("router_dealer", &[&named[..], &[id], &hasty].concat());
+    let first = dealer("ada")?;
+    let router = ["-M", "router", "-m", "bind", "-e", &endpoint, "--greet", "eve"];
+    let router = Example::start("router_dealer", &router)?;
+    assert_eq!(router.stdout_until(|_| true)?, "eve\tpeer is not connected");
+    assert_eq!(first.success()?.0.len(), 3);
+    assert_eq!(dealer("bob")?.success()?.0.len(), 3);
+    assert_eq!(router.interrupted()?.0, ["ada\t1", "bob\t1"]);
+    Ok(())
+}
+
+#[test]
 fn every_role_ends_with_status_0_at_a_signal() -> Outcome {
     let directory = tempfile::tempdir()?;
     let roles: &[(&str, &[&str])] = &[
@@ -225,6 +267,8 @@ fn every_role_ends_with_status_0_at_a_signal() -> Outcome {
         ("echo", &["client", "-e", "ipc://nobody"]),
         ("pair", &["-m", "bind", "-e", ANY_PORT, "--interval", "0"]),
         ("pair", &["-e", "ipc://nobody", "--interval", "0"]),
+        ("router_dealer", &["-M", "router", "-m", "bind", "-e", ANY_PORT]),
+        ("router_dealer", &["-M", "dealer", "-m", "bind", "-e", ANY_PORT, "--interval", "0"]),
     ];
     for signal in ["INT", "TERM"] {
         for (name, arguments) in roles {
@@ -251,7 +295,7 @@ fn an_endpoint_that_is_none_is_told_with_status_1() -> Outcome {
 
 #[test]
 fn help_names_the_flags_and_the_default_endpoint() -> Outcome {
-    for name in ["pub_sub", "push_pull", "req_rep", "pair"] {
+    for name in ["pub_sub", "push_pull", "req_rep", "router_dealer", "pair"] {
         let (out, _) = Example::start(name, &["--help"])?.success()?;
         let out = out.join("\n");
         for word in ["--method", "--endpoint", "--count", "--interval", "ipc://"] {
