@@ -249,6 +249,53 @@ fn router_goes_on_when_a_dealer_has_left() -> Outcome {
 }
 
 #[test]
+fn broker_carries_requests_through_several_clients_and_servers() -> Outcome {
+    let directory = tempfile::tempdir()?;
+    let at = |name| format!("ipc://{}", directory.path().join(name).display());
+    let (frontend, backend) = (at("frontend"), at("backend"));
+    // The clients come first: their requests wait.
+    let client = ["client", "-e", &frontend, "--interval", "10", "--name"];
+    let patient = Example::start("broker", &[&client[..], &["ada"]].concat())?;
+    let counted = Example::start("broker", &[&client[..], &["bob", "--count", "3"]].concat())?;
+    let broker = Example::start("broker", &["broker", "-f", &frontend, "-b", &backend])?;
+    assert_eq!((broker.ready()?, broker.ready()?), (frontend.clone(), backend.clone()));
+    let server = |name| Example::start("broker", &["server", "-e", &backend, "--name", name]);
+    let (first, second) = (server("first")?, server("second")?);
+    // Everyone has a turn.
+    first.stdout_until(|line| line.starts_with("ada"))?;
+    second.stdout_until(|line| line.starts_with("ada"))?;
+    broker.stdout_until(|line| line.starts_with("ada") && line.ends_with("first"))?;
+    broker.stdout_until(|line| line.starts_with("ada") && line.ends_with("second"))?;
+    let (replies, _) = counted.success()?;
+    assert_eq!(replies.len(), 3);
+    for (reply, number) in replies.iter().zip(1..) {
+        assert!(reply.starts_with(&format!("bob\t{number}\t")), "{replies:?}");
+    }
+    let (replies, _) = patient.interrupted()?;
+    assert!(replies.iter().all(|reply| reply.starts_with("ada\t")), "{replies:?}");
+    first.interrupted()?;
+    second.interrupted()?;
+    broker.interrupted()?;
+    Ok(())
+}
+
+#[test]
+fn broker_ends_when_the_last_reply_that_counts_is_passed_back() -> Outcome {
+    let broker = ["broker", "-f", ANY_PORT, "-b", ANY_PORT, "--count", "2"];
+    let broker = Example::start("broker", &broker)?;
+    let (frontend, backend) = (broker.ready()?, broker.ready()?);
+    let server = ["server", "-e", &backend, "--name", "here", "--count", "2"];
+    let server = Example::start("broker", &server)?;
+    let client = ["client", "-e", &frontend, "--name", "ada", "--count", "2", "--interval", "0"];
+    let client = Example::start("broker", &client)?;
+    let replies = ["ada\t1\there", "ada\t2\there"];
+    assert_eq!(client.success()?.0, replies);
+    assert_eq!(broker.success()?.0, replies);
+    assert_eq!(server.success()?.0, ["ada\t1", "ada\t2"]);
+    Ok(())
+}
+
+#[test]
 fn every_role_ends_with_status_0_at_a_signal() -> Outcome {
     let directory = tempfile::tempdir()?;
     let roles: &[(&str, &[&str])] = &[
@@ -269,6 +316,9 @@ fn every_role_ends_with_status_0_at_a_signal() -> Outcome {
         ("pair", &["-e", "ipc://nobody", "--interval", "0"]),
         ("router_dealer", &["-M", "router", "-m", "bind", "-e", ANY_PORT]),
         ("router_dealer", &["-M", "dealer", "-m", "bind", "-e", ANY_PORT, "--interval", "0"]),
+        ("broker", &["broker", "-f", ANY_PORT, "-b", ANY_PORT]),
+        ("broker", &["client", "-e", "ipc://nobody", "--interval", "0"]),
+        ("broker", &["server", "-e", "ipc://nobody"]),
     ];
     for signal in ["INT", "TERM"] {
         for (name, arguments) in roles {
@@ -308,6 +358,9 @@ fn help_names_the_flags_and_the_default_endpoint() -> Outcome {
         ("waynes_world", "server", "ipc://"),
         ("passing_json", "server", "ipc://"),
         ("echo", "server", "ipc://"),
+        ("broker", "broker", "ipc:///tmp/broker_backend.ipc"),
+        ("broker", "client", "ipc:///tmp/broker_frontend.ipc"),
+        ("broker", "server", "ipc:///tmp/broker_backend.ipc"),
     ] {
         let (out, _) = Example::start(name, &[role, "--help"])?.success()?;
         let out = out.join("\n");
