@@ -1,7 +1,7 @@
 //! The examples as their users run them: real processes, signals and pipes.
 
 use std::error::Error;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -296,6 +296,37 @@ fn broker_ends_when_the_last_reply_that_counts_is_passed_back() -> Outcome {
 }
 
 #[test]
+fn display_shows_what_all_users_type() -> Outcome {
+    let mut ada = Example::start("chat", &["prompt", "ada", "-e", ANY_PORT])?;
+    let mut bob = Example::start("chat", &["prompt", "bob", "-e", ANY_PORT])?;
+    let display = ["display", "-e", &ada.ready()?, "-e", &bob.ready()?];
+    let display = Example::start("chat", &display)?;
+    // What is said before the display has subscribed is lost: both repeat themselves.
+    ada.say_until("Hello\u{7}!", || display.stdout_has("ada\tHello\\u{7}!"))?;
+    bob.say_until("Party on, Ada.", || display.stdout_has("bob\tParty on, Ada."))?;
+    display.interrupted()?;
+    bob.interrupted()?;
+    // The end of the input is an end, too.
+    ada.child.stdin = None;
+    ada.success()?;
+    Ok(())
+}
+
+#[test]
+fn prompt_and_display_end_at_their_counts() -> Outcome {
+    let mut prompt = Example::start("chat", &["prompt", "ada", "-e", ANY_PORT, "--count", "2"])?;
+    prompt.say("one")?;
+    prompt.say("two")?;
+    prompt.success()?;
+    let mut prompt = Example::start("chat", &["prompt", "ada", "-e", ANY_PORT])?;
+    let mut display = Example::start("chat", &["display", "-e", &prompt.ready()?, "--count", "2"])?;
+    prompt.say_until("again", || Ok(display.child.try_wait()?.is_some()))?;
+    assert_eq!(display.success()?.0, ["ada\tagain"; 2]);
+    prompt.interrupted()?;
+    Ok(())
+}
+
+#[test]
 fn every_role_ends_with_status_0_at_a_signal() -> Outcome {
     let directory = tempfile::tempdir()?;
     let roles: &[(&str, &[&str])] = &[
@@ -319,6 +350,8 @@ fn every_role_ends_with_status_0_at_a_signal() -> Outcome {
         ("broker", &["broker", "-f", ANY_PORT, "-b", ANY_PORT]),
         ("broker", &["client", "-e", "ipc://nobody", "--interval", "0"]),
         ("broker", &["server", "-e", "ipc://nobody"]),
+        ("chat", &["display", "-e", "ipc://nobody", "-e", "ipc://nobody-else"]),
+        ("chat", &["prompt", "ada", "-e", ANY_PORT]),
     ];
     for signal in ["INT", "TERM"] {
         for (name, arguments) in roles {
@@ -361,6 +394,8 @@ fn help_names_the_flags_and_the_default_endpoint() -> Outcome {
         ("broker", "broker", "ipc:///tmp/broker_backend.ipc"),
         ("broker", "client", "ipc:///tmp/broker_frontend.ipc"),
         ("broker", "server", "ipc:///tmp/broker_backend.ipc"),
+        ("chat", "display", "ipc://"),
+        ("chat", "prompt", "ipc://"),
     ] {
         let (out, _) = Example::start(name, &[role, "--help"])?.success()?;
         let out = out.join("\n");
@@ -388,7 +423,7 @@ impl Example {
         let mut child = Command::new(built(name)?)
             .args(arguments)
             .current_dir(directory)
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()?;
@@ -409,6 +444,30 @@ impl Example {
 
     fn stderr_until(&self, wanted: impl Fn(&str) -> bool) -> Outcome<String> {
         self.until(&self.err, wanted)
+    }
+
+    /// Whether it has printed this line by now, among those not read yet.
+    fn stdout_has(&self, line: &str) -> Outcome<bool> {
+        Ok(self.out.try_iter().any(|printed| printed == line))
+    }
+
+    /// Types a line.
+    fn say(&mut self, line: &str) -> Outcome {
+        let stdin = self.child.stdin.as_mut().ok_or("no stdin")?;
+        Ok(writeln!(stdin, "{line}")?)
+    }
+
+    /// Types a line again and again, until it has had its effect.
+    fn say_until(&mut self, line: &str, mut done: impl FnMut() -> Outcome<bool>) -> Outcome {
+        while !done()? {
+            if Instant::now() > self.deadline {
+                return Err(format!("no effect of {line:?}").into());
+            }
+            self.say(line)?;
+            // Not to wait for anything: to type no faster than it is read.
+            thread::sleep(Duration::from_millis(5));
+        }
+        Ok(())
     }
 
     fn until(&self, lines: &Receiver<String>, wanted: impl Fn(&str) -> bool) -> Outcome<String> {

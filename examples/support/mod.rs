@@ -6,12 +6,14 @@
 use std::error::Error;
 use std::io::{self, Write};
 use std::num::ParseIntError;
+use std::thread;
 use std::time::{Duration, SystemTime};
 
 use actix_zmq::prelude::*;
 use actix_zmq::{Blueprint, EndpointStatus, Pattern};
 use clap::ValueEnum;
 use futures::channel::oneshot;
+use tokio::sync::mpsc;
 
 /// What `main` returns.
 pub(crate) type Outcome = Result<(), Box<dyn Error>>;
@@ -175,6 +177,21 @@ impl Enough {
             Err(None) | Ok(_) => Ok(()),
         }
     }
+}
+
+/// The lines of the standard input, read on a thread of their own: reading a
+/// terminal blocks. It runs ahead by one line, and the program's end does not
+/// wait for it.
+pub(crate) fn stdin_lines() -> io::Result<mpsc::Receiver<io::Result<String>>> {
+    let (sender, receiver) = mpsc::channel(1);
+    thread::Builder::new().name("stdin".to_owned()).spawn(move || {
+        for line in io::stdin().lines() {
+            if sender.blocking_send(line).is_err() {
+                return;
+            }
+        }
+    })?;
+    Ok(receiver)
 }
 
 /// Prints a line now. Unlike `println!`, it reports a reader that has gone.
