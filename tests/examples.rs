@@ -327,6 +327,46 @@ fn prompt_and_display_end_at_their_counts() -> Outcome {
 }
 
 #[test]
+fn heartbeater_tells_of_new_live_and_failed_hearts() -> Outcome {
+    let heartbeater = ["heartbeater", "-e", ANY_PORT, "-e", ANY_PORT, "--interval", "50"];
+    let heartbeater = Example::start("heartbeat", &heartbeater)?;
+    let (beats, echoes) = (heartbeater.ready()?, heartbeater.ready()?);
+    let heart = |arguments: &[&str]| {
+        let heart = ["heart", "-e", &beats, "-e", &echoes, "--id", "ada"];
+        Example::start("heartbeat", &[&heart[..], arguments].concat())
+    };
+    let lasting = heart(&[])?;
+    for event in ["new\tada", "alive\tada", "alive\tada"] {
+        heartbeater.stdout_until(|line| line == event)?;
+    }
+    lasting.interrupted()?;
+    heartbeater.stdout_until(|line| line == "failed\tada")?;
+    // It comes back under its id.
+    let (beaten, _) = heart(&["--count", "3"])?.success()?;
+    assert_eq!(beaten.len(), 3);
+    assert!(beaten.iter().all(|line| line.starts_with("beat\t")), "{beaten:?}");
+    for event in ["new\tada", "failed\tada"] {
+        heartbeater.stdout_until(|line| line == event)?;
+    }
+    heartbeater.interrupted()?;
+    Ok(())
+}
+
+#[test]
+fn heartbeater_ends_at_its_count_of_lines() -> Outcome {
+    let heartbeater = ["heartbeater", "-e", ANY_PORT, "-e", ANY_PORT, "--count", "2"];
+    let heartbeater =
+        Example::start("heartbeat", &[&heartbeater[..], &["--interval", "50"]].concat())?;
+    let (beats, echoes) = (heartbeater.ready()?, heartbeater.ready()?);
+    let heart = Example::start("heartbeat", &["heart", "-e", &beats, "-e", &echoes])?;
+    let (events, _) = heartbeater.success()?;
+    assert_eq!(events.len(), 2);
+    assert!(events[0].starts_with("new\theart-"), "{events:?}");
+    heart.interrupted()?;
+    Ok(())
+}
+
+#[test]
 fn every_role_ends_with_status_0_at_a_signal() -> Outcome {
     let directory = tempfile::tempdir()?;
     let roles: &[(&str, &[&str])] = &[
@@ -352,6 +392,8 @@ fn every_role_ends_with_status_0_at_a_signal() -> Outcome {
         ("broker", &["server", "-e", "ipc://nobody"]),
         ("chat", &["display", "-e", "ipc://nobody", "-e", "ipc://nobody-else"]),
         ("chat", &["prompt", "ada", "-e", ANY_PORT]),
+        ("heartbeat", &["heartbeater", "-e", ANY_PORT, "-e", ANY_PORT, "--interval", "0"]),
+        ("heartbeat", &["heart", "-e", "ipc://nobody", "-e", "ipc://nobody-else"]),
     ];
     for signal in ["INT", "TERM"] {
         for (name, arguments) in roles {
@@ -396,6 +438,8 @@ fn help_names_the_flags_and_the_default_endpoint() -> Outcome {
         ("broker", "server", "ipc:///tmp/broker_backend.ipc"),
         ("chat", "display", "ipc://"),
         ("chat", "prompt", "ipc://"),
+        ("heartbeat", "heartbeater", "tcp://127.0.0.1:5556"),
+        ("heartbeat", "heart", "tcp://127.0.0.1:5556"),
     ] {
         let (out, _) = Example::start(name, &[role, "--help"])?.success()?;
         let out = out.join("\n");
