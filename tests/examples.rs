@@ -367,6 +367,37 @@ fn heartbeater_ends_at_its_count_of_lines() -> Outcome {
 }
 
 #[test]
+fn sink_prints_the_events_of_its_levels() -> Outcome {
+    let source = ["source", "-e", ANY_PORT, "--interval", "5"];
+    let source = Example::start("zmq_logger", &source)?;
+    let endpoint = source.ready()?;
+    let sink = |arguments: &[&str]| {
+        let sink = ["sink", "-e", &endpoint];
+        let (out, _) = Example::start("zmq_logger", &[&sink[..], arguments].concat())?.success()?;
+        Outcome::Ok(out)
+    };
+    let all = sink(&["--count", "5"])?;
+    for level in ["TRACE\tevent", "DEBUG\tanother event number=", "INFO\t", "WARN\t", "ERROR\t"] {
+        assert_eq!(all.iter().filter(|line| line.starts_with(level)).count(), 1, "{all:?}");
+    }
+    let some = sink(&["--level", "warn", "--level", "error", "--count", "4"])?;
+    for level in ["WARN\tevent ", "ERROR\tevent "] {
+        assert_eq!(some.iter().filter(|line| line.starts_with(level)).count(), 2, "{some:?}");
+    }
+    source.interrupted()?;
+    Ok(())
+}
+
+#[test]
+fn source_publishes_all_it_logged_before_it_ends_at_its_count() -> Outcome {
+    let source = ["source", "-e", ANY_PORT, "--count", "12", "--interval", "0"];
+    let (_, err) = Example::start("zmq_logger", &source)?.success()?;
+    assert!(err.iter().any(|line| line == "0 events lost"), "{err:?}");
+    assert!(err.iter().any(|line| line.contains("PUB: 12 sent")), "{err:?}");
+    Ok(())
+}
+
+#[test]
 fn every_role_ends_with_status_0_at_a_signal() -> Outcome {
     let directory = tempfile::tempdir()?;
     let roles: &[(&str, &[&str])] = &[
@@ -394,6 +425,8 @@ fn every_role_ends_with_status_0_at_a_signal() -> Outcome {
         ("chat", &["prompt", "ada", "-e", ANY_PORT]),
         ("heartbeat", &["heartbeater", "-e", ANY_PORT, "-e", ANY_PORT, "--interval", "0"]),
         ("heartbeat", &["heart", "-e", "ipc://nobody", "-e", "ipc://nobody-else"]),
+        ("zmq_logger", &["source", "-e", ANY_PORT]),
+        ("zmq_logger", &["sink", "-e", "ipc://nobody"]),
     ];
     for signal in ["INT", "TERM"] {
         for (name, arguments) in roles {
@@ -440,6 +473,8 @@ fn help_names_the_flags_and_the_default_endpoint() -> Outcome {
         ("chat", "prompt", "ipc://"),
         ("heartbeat", "heartbeater", "tcp://127.0.0.1:5556"),
         ("heartbeat", "heart", "tcp://127.0.0.1:5556"),
+        ("zmq_logger", "source", "ipc://"),
+        ("zmq_logger", "sink", "ipc://"),
     ] {
         let (out, _) = Example::start(name, &[role, "--help"])?.success()?;
         let out = out.join("\n");
