@@ -18,6 +18,7 @@ mod errors;
 mod interop;
 mod lockstep;
 mod overflow;
+mod parity;
 mod pipeline;
 mod pubsub;
 mod pump;
