@@ -124,7 +124,7 @@ pub fn libzmq_version() -> (i32, i32, i32) {
     sys::version()
 }
 
-/// The examples in the README and in `docs/semantics.md`, which run as doctests.
+/// The examples in the README and in `docs`, which run as doctests.
 #[cfg(doctest)]
 #[doc(hidden)]
 mod documents {
@@ -132,4 +132,6 @@ mod documents {
     mod readme {}
     #[doc = include_str!("../docs/semantics.md")]
     mod semantics {}
+    #[doc = include_str!("../docs/from-txzmq.md")]
+    mod from_txzmq {}
 }
