@@ -88,6 +88,7 @@ pub mod prelude;
 mod shield;
 mod sys;
 mod topic;
+mod topology;
 
 pub use actors::{
     DealerSocket, Factory, FactoryBuilder, PairSocket, Pattern, PubSocket, PullSocket, PushSocket,
@@ -117,6 +118,7 @@ pub use options::{
     Effect, GssapiName, OptionName, Overflow, QueueLimits, SocketOption, UnknownOption,
 };
 pub use topic::Topic;
+pub use topology::Topology;
 
 /// The version of the libzmq that is linked: major, minor, patch.
 #[must_use]

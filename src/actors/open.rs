@@ -103,6 +103,7 @@ pub(crate) fn set_linger(socket: &Socket, linger: Duration) -> std::result::Resu
 /// Binds, and tells the endpoint as resolved.
 fn bind(socket: &Socket, monitor: Option<&mut Monitor>, endpoint: &Endpoint) -> Result<Endpoint> {
     check_family(socket, endpoint)?;
+    check_authenticator(socket, endpoint)?;
     let at = |errno| Error::from_errno(errno).at(endpoint.as_str());
     socket.bind(endpoint.as_str()).map_err(|errno| {
         match monitor.and_then(Monitor::why_not_bound).unwrap_or(errno) {
@@ -132,6 +133,16 @@ fn check_family(socket: &Socket, endpoint: &Endpoint) -> Result<()> {
     if endpoint.is_ipv6() && socket.get_i32(OptionId::IPV6) == Ok(0) {
         let error = Error::new(ErrorKind::InvalidOption).at(endpoint.as_str());
         return Err(error.detail("an IPv6 address needs `Blueprint::ipv6(true)`"));
+    }
+    Ok(())
+}
+
+/// libzmq asks whoever is bound here who may come in (RFC 27/ZAP), and aborts
+/// the process when that is not a ROUTER or a REP.
+fn check_authenticator(socket: &Socket, endpoint: &Endpoint) -> Result<()> {
+    if endpoint.as_str() == "inproc://zeromq.zap.01" && !socket.is_router() {
+        let error = Error::new(ErrorKind::InvalidEndpoint).at(endpoint.as_str());
+        return Err(error.detail("only REPLY, REP and ROUTER can be authenticators"));
     }
     Ok(())
 }

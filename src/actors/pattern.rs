@@ -22,6 +22,7 @@ use crate::kinds::{Kind, Receives};
 use crate::messages::EventKind;
 use crate::multipart::Multipart;
 use crate::sys;
+use crate::topology::Setting;
 
 /// What a queued message has on its back.
 #[derive(Debug)]
@@ -72,6 +73,12 @@ pub trait Pattern: Kind {
 
     #[doc(hidden)]
     fn inbound(setup: Self::Setup) -> Self::Inbound;
+
+    /// Takes a setting of a configuration file; `false` for one that it does not have.
+    #[doc(hidden)]
+    fn configure(_setup: &mut Self::Setup, _setting: Setting) -> bool {
+        false
+    }
 
     /// What is wrong with a setup, before anything starts.
     #[doc(hidden)]

@@ -21,6 +21,7 @@ use crate::messages::{Admission, Publish, Subscription};
 use crate::multipart::{Frame, Multipart};
 use crate::shield::shielded;
 use crate::sys::{self, option::OptionId};
+use crate::topology::Setting;
 
 impl Framed for PubSetup {
     fn framing(&mut self) -> &mut TopicFraming {
@@ -51,6 +52,14 @@ impl Default for PubSetup {
             tells: Tells::Changes,
             manual: None,
         }
+    }
+}
+
+impl PubSetup {
+    fn configure(&mut self, setting: Setting) -> bool {
+        let Setting::Framing(framing) = setting else { return false };
+        self.framing = framing;
+        true
     }
 }
 
@@ -96,6 +105,10 @@ impl Pattern for Pub {
     fn check(setup: &PubSetup) -> Result<()> {
         setup.framing.check()
     }
+
+    fn configure(setup: &mut PubSetup, setting: Setting) -> bool {
+        setup.configure(setting)
+    }
 }
 
 impl Pattern for XPub {
@@ -111,6 +124,10 @@ impl Pattern for XPub {
     fn check(setup: &PubSetup) -> Result<()> {
         setup.framing.check()?;
         require_receiver(setup.receiver.is_some())
+    }
+
+    fn configure(setup: &mut PubSetup, setting: Setting) -> bool {
+        setup.configure(setting)
     }
 }
 

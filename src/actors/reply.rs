@@ -18,6 +18,7 @@ use crate::kinds;
 use crate::messages::{Answer, Answered, EventKind, IncomingRequest, ReplyDesk, Responder};
 use crate::multipart::Multipart;
 use crate::sys;
+use crate::topology::Setting;
 
 /// What REPLY's blueprint sets.
 #[derive(Debug)]
@@ -30,6 +31,14 @@ pub struct ReplySetup {
 impl Default for ReplySetup {
     fn default() -> Self {
         Self { receiver: None, answer_within: Duration::from_secs(60), max_unanswered: 65_536 }
+    }
+}
+
+impl ReplySetup {
+    fn configure(&mut self, setting: Setting) -> bool {
+        let Setting::AnswerWithin(age) = setting else { return false };
+        self.answer_within = age;
+        true
     }
 }
 
@@ -49,6 +58,14 @@ impl Pattern for kinds::Reply {
 
     fn check(setup: &ReplySetup) -> Result<()> {
         require_receiver(setup.receiver.is_some())
+    }
+
+    fn configure(setup: &mut ReplySetup, setting: Setting) -> bool {
+        match setting {
+            Setting::MaxUnanswered(requests) => setup.max_unanswered = requests.max(1),
+            other => return setup.configure(other),
+        }
+        true
     }
 }
 
@@ -70,6 +87,10 @@ impl Pattern for kinds::Rep {
 
     fn check(setup: &ReplySetup) -> Result<()> {
         kinds::Reply::check(setup)
+    }
+
+    fn configure(setup: &mut ReplySetup, setting: Setting) -> bool {
+        setup.configure(setting)
     }
 }
 

@@ -31,6 +31,7 @@ use crate::messages::Timeout;
 use crate::multipart::Multipart;
 use crate::shield::shielded;
 use crate::sys::{self, option::OptionId};
+use crate::topology::Setting;
 
 /// What REQUEST's blueprint sets.
 #[derive(Debug)]
@@ -48,6 +49,18 @@ impl Default for RequestSetup {
     }
 }
 
+impl RequestSetup {
+    fn configure(&mut self, setting: Setting) -> bool {
+        match setting {
+            Setting::Timeout(timeout) => self.timeout = Some(timeout),
+            Setting::MaxInFlight(requests) => self.max_in_flight = requests,
+            Setting::WithdrawUnsent(on) => self.withdraw = on,
+            _ => return false,
+        }
+        true
+    }
+}
+
 impl Pattern for kinds::Request {
     type Setup = RequestSetup;
     type Inbound = Requesting;
@@ -60,6 +73,10 @@ impl Pattern for kinds::Request {
 
     fn inbound(setup: RequestSetup) -> Requesting {
         Requesting::new(setup, None)
+    }
+
+    fn configure(setup: &mut RequestSetup, setting: Setting) -> bool {
+        setup.configure(setting)
     }
 }
 
@@ -75,6 +92,14 @@ impl Pattern for kinds::Req {
 
     fn inbound(setup: RequestSetup) -> Requesting {
         Requesting::new(setup, Some(Step::default()))
+    }
+
+    fn configure(setup: &mut RequestSetup, setting: Setting) -> bool {
+        match setting {
+            Setting::Correlate(on) => setup.correlate = on,
+            other => return setup.configure(other),
+        }
+        true
     }
 }
 

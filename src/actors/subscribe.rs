@@ -19,6 +19,7 @@ use crate::messages::{SocketState, Subscribe, TopicMessage, Unsubscribe};
 use crate::multipart::Multipart;
 use crate::sys::{self, option::OptionId};
 use crate::topic::Topic;
+use crate::topology::Setting;
 
 impl Framed for SubSetup {
     fn framing(&mut self) -> &mut TopicFraming {
@@ -47,6 +48,10 @@ impl Pattern for Sub {
     fn check(setup: &SubSetup) -> Result<()> {
         setup.check()
     }
+
+    fn configure(setup: &mut SubSetup, setting: Setting) -> bool {
+        setup.configure(setting)
+    }
 }
 
 impl Pattern for XSub {
@@ -66,9 +71,24 @@ impl Pattern for XSub {
     fn check(setup: &SubSetup) -> Result<()> {
         setup.check()
     }
+
+    fn configure(setup: &mut SubSetup, setting: Setting) -> bool {
+        setup.configure(setting)
+    }
 }
 
 impl SubSetup {
+    fn configure(&mut self, setting: Setting) -> bool {
+        match setting {
+            Setting::Framing(framing) => self.framing = framing,
+            Setting::Topics(topics) => {
+                self.topics.extend(topics.into_iter().map(|topic| (Topic::prefix(topic), None)));
+            }
+            _ => return false,
+        }
+        true
+    }
+
     fn check(&self) -> Result<()> {
         self.framing.check()?;
         // Without a topic, `Subscribe` brings both.

@@ -55,6 +55,24 @@ pub enum SocketType {
 }
 
 impl SocketType {
+    /// All of them.
+    pub const ALL: &[Self] = &[
+        Self::Pub,
+        Self::Sub,
+        Self::Push,
+        Self::Pull,
+        Self::Request,
+        Self::Reply,
+        Self::Req,
+        Self::Rep,
+        Self::Dealer,
+        Self::Router,
+        Self::Pair,
+        Self::XPub,
+        Self::XSub,
+        Self::Stream,
+    ];
+
     /// Whether sending is what such a socket is for.
     pub(crate) const fn sends(self) -> bool {
         match self {

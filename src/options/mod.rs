@@ -6,7 +6,7 @@ mod socket;
 pub(crate) mod table;
 mod value;
 
-pub(crate) use context::ContextOptions;
+pub(crate) use context::{Bytes, ContextOptions, Time};
 pub use flow::{Overflow, QueueLimits};
 pub use socket::{Effect, OptionName, SocketOption, UnknownOption};
 pub(crate) use socket::{SocketOptions, millis};

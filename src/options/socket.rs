@@ -166,7 +166,7 @@ impl OptionName {
 
     /// # Errors
     /// [`Unsupported`](ErrorKind::Unsupported) when the linked libzmq lacks it.
-    fn check_support(self) -> Result<()> {
+    pub(crate) fn check_support(self) -> Result<()> {
         let Some(remedy) = self.need().lacking() else { return Ok(()) };
         let error = Error::new(ErrorKind::Unsupported);
         Err(error.detail(format!("{self} ({}): {remedy}", self.zmq_name())))

@@ -63,7 +63,7 @@ macro_rules! option_table {
                 ///
                 /// # Default
                 /// The heartbeat's interval
-                HeartbeatTimeout(Option<Duration>) as MillisOrSame, heartbeat_timeout(Duration), HEARTBEAT_TIMEOUT "ZMQ_HEARTBEAT_TIMEOUT", NextEndpoint, Nothing;
+                HeartbeatTimeout(Duration) as MillisOrInterval, heartbeat_timeout(Duration), HEARTBEAT_TIMEOUT "ZMQ_HEARTBEAT_TIMEOUT", NextEndpoint, Nothing;
                 /// Tells the peer to take this side for gone when it hears nothing for this
                 /// time: at most 6,553.5 s, in steps of 0.1 s; zero tells it nothing.
                 ///
@@ -160,8 +160,8 @@ macro_rules! option_table {
                 /// None
                 ZapDomain(String) as Text, zap_domain(impl Into<String>), ZAP_DOMAIN "ZMQ_ZAP_DOMAIN", NextEndpoint, Nothing;
                 /// Asks peers for a user name and a password (RFC 24/ZMTP-PLAIN). Who is let in
-                /// is the authenticator's to say (RFC 27/ZAP); without one, everybody is who
-                /// has both.
+                /// is the authenticator's to say, a REPLY or ROUTER at `inproc://zeromq.zap.01`
+                /// (RFC 27/ZAP); without one, nobody is.
                 ///
                 /// # Default
                 /// Off

@@ -77,11 +77,6 @@ int_encoding! {
     /// Milliseconds, rounded up.
     Millis(Duration):
         |time| millis(*time), |int| Duration::from_millis(natural(int).into()), duration;
-    /// Milliseconds, rounded up; -1 is another option's value.
-    MillisOrSame(Option<Duration>):
-        |time| time.map_or(-1, millis),
-        |int| u64::try_from(int).ok().map(Duration::from_millis),
-        duration_or_none;
     /// Seconds, rounded up, and -1 for the system's own choice.
     SecondsOrSystem(Option<Duration>):
         |time| time.map_or(-1, |time| int(time.as_millis().div_ceil(1000))),
@@ -144,6 +139,26 @@ impl Encoding for Ttl {
 
     fn get(socket: &Socket, option: OptionId) -> Result<Duration, Errno> {
         Millis::get(socket, option)
+    }
+
+    fn parse<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        duration(deserializer)
+    }
+}
+
+/// As [`Millis`]; libzmq's own value is -1, for that of the heartbeat's interval.
+pub(super) enum MillisOrInterval {}
+
+impl Encoding for MillisOrInterval {
+    type Value = Duration;
+
+    fn set(socket: &Socket, option: OptionId, value: &Duration) -> Result<(), Errno> {
+        Millis::set(socket, option, value)
+    }
+
+    fn get(socket: &Socket, option: OptionId) -> Result<Duration, Errno> {
+        let same = socket.get_i32(option)? < 0;
+        Millis::get(socket, if same { OptionId::HEARTBEAT_IVL } else { option })
     }
 
     fn parse<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
@@ -362,6 +377,11 @@ fn duration_or_none<'de, D: Deserializer<'de>>(
 fn size_or_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
     let size = deserializer.deserialize_any(OrNone(Size))?;
     size.map(u32::try_from).transpose().map_err(|_| D::Error::custom("more than 4 GiB"))
+}
+
+/// A size in bytes: a number, or a text like `"64 KiB"`.
+pub(super) fn size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    deserializer.deserialize_any(Size)
 }
 
 /// A value, or `"none"`.

@@ -1,8 +1,9 @@
 //! What the linked libzmq can do, beyond what every build can.
 
 use std::sync::OnceLock;
+use std::time::Duration;
 
-use super::Socket;
+use super::{Context, ContextSettings, Farewell, Socket};
 
 /// Something that a build of libzmq may lack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +63,7 @@ impl Need {
             ),
             Self::Vmci => (has("vmci"), "this libzmq was built without VMCI"),
             Self::Configured => (
-                CONFIGURED.get().copied().unwrap_or(true),
+                is_configured(),
                 "this libzmq takes the option and ignores it, as the one that Cargo compiles \
                  does: link the system's, two lines of Cargo configuration (see the README); \
                  instead of TCP keepalive, `heartbeat` works everywhere",
@@ -70,6 +71,16 @@ impl Need {
         };
         (!there).then_some(remedy)
     }
+}
+
+fn is_configured() -> bool {
+    if CONFIGURED.get().is_none() {
+        // Nobody has opened a socket yet: opening a context opens one.
+        let settings = ContextSettings { io_threads: 0, max_sockets: 1, others: Vec::new() };
+        let farewell = Farewell { may_wait: || false, at_most: Duration::ZERO };
+        drop(Context::new(&settings, farewell));
+    }
+    CONFIGURED.get().copied().unwrap_or(true)
 }
 
 fn has(capability: &str) -> bool {

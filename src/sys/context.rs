@@ -53,17 +53,46 @@ unsafe impl Send for Inner {}
 // SAFETY: as above; the callbacks are behind a mutex.
 unsafe impl Sync for Inner {}
 
+/// What is set before the context's threads start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ContextSettings {
+    pub(crate) io_threads: i32,
+    pub(crate) max_sockets: i32,
+    pub(crate) others: Vec<(CtxOption, i32)>,
+}
+
+/// The options that need not be set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CtxOption {
+    MaxMessageSize,
+    Ipv6,
+    ThreadScheduling,
+    ThreadPriority,
+    ThreadCpu,
+    ThreadNamePrefix,
+}
+
+impl CtxOption {
+    const fn number(self) -> u32 {
+        match self {
+            Self::MaxMessageSize => zmq_sys::ZMQ_MAX_MSGSZ,
+            Self::Ipv6 => zmq_sys::ZMQ_IPV6,
+            Self::ThreadScheduling => zmq_sys::ZMQ_THREAD_SCHED_POLICY,
+            Self::ThreadPriority => zmq_sys::ZMQ_THREAD_PRIORITY,
+            Self::ThreadCpu => zmq_sys::ZMQ_THREAD_AFFINITY_CPU_ADD,
+            Self::ThreadNamePrefix => zmq_sys::ZMQ_THREAD_NAME_PREFIX,
+        }
+    }
+}
+
 impl Context {
     /// Creates a context and starts its threads.
     ///
     /// # Errors
     /// `EMFILE` when there are too few file descriptors, `EINVAL` for settings
     /// that libzmq refuses, `ENOMEM`.
-    pub(crate) fn new(
-        io_threads: i32,
-        max_sockets: i32,
-        farewell: Farewell,
-    ) -> Result<Self, Errno> {
+    pub(crate) fn new(settings: &ContextSettings, farewell: Farewell) -> Result<Self, Errno> {
+        let ContextSettings { io_threads, max_sockets, ref others } = *settings;
         let threads = usize::try_from(io_threads).unwrap_or(0);
         descriptors::reserve(OWN_DESCRIPTORS + threads * DESCRIPTORS_PER_IO_THREAD)?;
         // SAFETY: takes nothing; NULL means failure.
@@ -74,6 +103,9 @@ impl Context {
         // A monitored socket is three: itself, and the two ends of the monitor.
         let most = max_sockets.saturating_mul(3).saturating_add(CLOSING).min(SOCKET_LIMIT);
         context.set(zmq_sys::ZMQ_MAX_SOCKETS, most)?;
+        for (option, value) in others {
+            context.set(option.number(), *value)?;
+        }
         // With BLOCKY off a socket without an explicit linger has linger 0.
         context.set(zmq_sys::ZMQ_BLOCKY, 0)?;
         // The first socket starts the threads: now, while descriptors are known to be there.

@@ -21,7 +21,7 @@ pub(crate) mod option;
 pub(crate) mod socket;
 
 pub(crate) use capability::Need;
-pub(crate) use context::{Context, Farewell};
+pub(crate) use context::{Context, ContextSettings, CtxOption, Farewell};
 pub(crate) use curve::{curve_keypair, z85_decode, z85_encode};
 pub(crate) use errno::Errno;
 pub(crate) use message::Message;

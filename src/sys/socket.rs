@@ -157,6 +157,12 @@ impl Socket {
         Ok(size)
     }
 
+    /// Whether it is a ROUTER (`ZMQ_TYPE`).
+    pub(crate) fn is_router(&self) -> bool {
+        let router = i32::try_from(zmq_sys::ZMQ_ROUTER);
+        router.is_ok() && self.get_i32(OptionId::TYPE).ok() == router.ok()
+    }
+
     /// The endpoint of the last bind or connect, wildcards resolved (`ZMQ_LAST_ENDPOINT`).
     ///
     /// # Errors

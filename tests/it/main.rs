@@ -11,12 +11,14 @@
 )]
 
 mod support;
+mod topology;
 
 mod conformance;
 mod delivery;
 mod errors;
 mod interop;
 mod lockstep;
+mod options;
 mod overflow;
 mod parity;
 mod pipeline;

@@ -8,25 +8,81 @@ use super::Factory;
 use crate::options::ContextOptions;
 
 /// Settings of a [`Factory`], all of which hold from its start on.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 #[must_use = "a builder does nothing until `start`"]
 pub struct FactoryBuilder {
     options: ContextOptions,
-    linger: Duration,
-    signals: Option<Duration>,
-}
-
-impl Default for FactoryBuilder {
-    fn default() -> Self {
-        Self {
-            options: ContextOptions::default(),
-            linger: Duration::from_millis(100),
-            signals: None,
-        }
-    }
 }
 
 impl FactoryBuilder {
+    pub(crate) const fn of(options: ContextOptions) -> Self {
+        Self { options }
+    }
+
+    /// The largest message that any socket may send, in bytes.
+    ///
+    /// # Default
+    /// 2 GiB
+    #[doc(alias = "ZMQ_MAX_MSGSZ")]
+    pub const fn max_message_size(mut self, bytes: u32) -> Self {
+        self.options.max_message_size = Some(bytes);
+        self
+    }
+
+    /// Allows IPv6 addresses beside IPv4 on every socket that does not say otherwise.
+    ///
+    /// # Default
+    /// Off
+    #[doc(alias = "ZMQ_IPV6")]
+    pub const fn ipv6(mut self, on: bool) -> Self {
+        self.options.ipv6 = on;
+        self
+    }
+
+    /// The system's scheduling policy for libzmq's threads, by its number
+    /// (`sched(7)`). Like all options of threads it is
+    /// [`Unsupported`](crate::ErrorKind::Unsupported) where the linked libzmq
+    /// would ignore it, as the one that Cargo compiles does.
+    ///
+    /// # Default
+    /// As the system says
+    #[doc(alias = "ZMQ_THREAD_SCHED_POLICY")]
+    pub const fn thread_scheduling(mut self, policy: u16) -> Self {
+        self.options.thread_scheduling = Some(policy);
+        self
+    }
+
+    /// The priority of libzmq's threads within their scheduling policy.
+    ///
+    /// # Default
+    /// As the system says
+    #[doc(alias = "ZMQ_THREAD_PRIORITY")]
+    pub const fn thread_priority(mut self, priority: u16) -> Self {
+        self.options.thread_priority = Some(priority);
+        self
+    }
+
+    /// Has libzmq's threads run on these processors only, counted from 0.
+    ///
+    /// # Default
+    /// On any
+    #[doc(alias = "ZMQ_THREAD_AFFINITY_CPU_ADD")]
+    #[doc(alias = "ZMQ_THREAD_AFFINITY_CPU_REMOVE")]
+    pub fn thread_cpus(mut self, cpus: impl IntoIterator<Item = u16>) -> Self {
+        self.options.thread_cpus = cpus.into_iter().collect();
+        self
+    }
+
+    /// A number in front of the names of libzmq's threads.
+    ///
+    /// # Default
+    /// None
+    #[doc(alias = "ZMQ_THREAD_NAME_PREFIX")]
+    pub const fn thread_name_prefix(mut self, prefix: u16) -> Self {
+        self.options.thread_name_prefix = Some(prefix);
+        self
+    }
+
     /// How many threads libzmq uses for the network: one per gigabyte a second
     /// and direction is its rule of thumb. 0 serves `inproc://` alone.
     ///
@@ -55,7 +111,7 @@ impl FactoryBuilder {
     /// 100 ms, as txZMQ
     #[doc(alias = "ZMQ_LINGER")]
     pub const fn linger(mut self, linger: Duration) -> Self {
-        self.linger = linger;
+        self.options.linger = linger;
         self
     }
 
@@ -70,7 +126,7 @@ impl FactoryBuilder {
     /// # Default
     /// Off
     pub const fn shutdown_on_signal(mut self, within: Duration) -> Self {
-        self.signals = Some(within);
+        self.options.shutdown_on_signal = Some(within);
         self
     }
 
@@ -83,6 +139,6 @@ impl FactoryBuilder {
     /// Outside an actix `System` or a tokio `LocalSet`, as every `Actor::start`.
     #[must_use = "without its address nothing can be opened"]
     pub fn start(self) -> Addr<Factory> {
-        Factory::new(self.options, self.linger, self.signals).start()
+        Factory::new(self.options).start()
     }
 }

@@ -57,8 +57,6 @@ use crate::sys;
 /// itself has ended, the end of the program waits for the linger at most.
 pub struct Factory {
     options: ContextOptions,
-    linger: Duration,
-    signals: Option<Duration>,
     context: Option<sys::Context>,
     registry: Registry,
     arbiters: HashMap<String, Weak<NamedArbiter>>,
@@ -81,15 +79,9 @@ impl Factory {
         FactoryBuilder::default()
     }
 
-    pub(super) fn new(
-        options: ContextOptions,
-        linger: Duration,
-        signals: Option<Duration>,
-    ) -> Self {
+    pub(super) fn new(options: ContextOptions) -> Self {
         Self {
             options,
-            linger,
-            signals,
             context: None,
             registry: Registry::default(),
             arbiters: HashMap::new(),
@@ -104,18 +96,12 @@ impl Factory {
         if let Some(context) = &self.context {
             return Ok(context.clone());
         }
-        let io_threads = i32::from(self.options.io_threads);
-        let most = sys::context::SOCKET_LIMIT - sys::context::CLOSING;
-        let max_sockets = i32::try_from(self.options.max_sockets).unwrap_or(i32::MAX);
-        if !(1..=most).contains(&max_sockets) {
-            let error = Error::new(ErrorKind::InvalidOption);
-            return Err(error.detail(format!("max_sockets: {max_sockets}, of 1 to {most}")));
-        }
+        let settings = self.options.checked()?;
         let farewell = sys::Farewell {
             may_wait: || tokio::runtime::Handle::try_current().is_err(),
-            at_most: self.linger,
+            at_most: self.options.linger,
         };
-        let context = sys::Context::new(io_threads, max_sockets, farewell).map_err(|errno| {
+        let context = sys::Context::new(&settings, farewell).map_err(|errno| {
             let kind = if errno == sys::Errno::INVAL {
                 ErrorKind::InvalidOption
             } else {
@@ -154,7 +140,7 @@ impl Factory {
         ));
         self.family.join(&shared);
         let (opener, opened) = oneshot::channel();
-        let origin = Origin { context, linger: self.linger, arbiter };
+        let origin = Origin { context, linger: self.options.linger, arbiter };
         let of_actor = Arc::clone(&shared);
         let address = match placement {
             None => Socket::build(blueprint, origin, of_actor, opener).start(),
@@ -213,7 +199,7 @@ impl Factory {
                     context: self.context.take(),
                     began,
                     deadline,
-                    linger: self.linger,
+                    linger: self.options.linger,
                 };
                 let run = fut::wrap_future::<_, Self>(plan.run());
                 ctx.spawn(run.map(|report, factory, _| factory.ended(report)));
@@ -277,7 +263,7 @@ impl Actor for Factory {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
-        let Some(within) = self.signals else { return };
+        let Some(within) = self.options.shutdown_on_signal else { return };
         let participant = signal::Participant::join();
         let signal = fut::wrap_future::<_, Self>(signal::received());
         ctx.spawn(signal.map(move |name, factory, ctx| {
@@ -355,7 +341,7 @@ impl fmt::Debug for Factory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Factory")
             .field("options", &self.options)
-            .field("linger", &self.linger)
+            .field("linger", &self.options.linger)
             .finish_non_exhaustive()
     }
 }
