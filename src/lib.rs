@@ -79,6 +79,8 @@ mod endpoint;
 mod engine;
 mod error;
 mod framing;
+#[cfg(test)]
+mod fuzz;
 mod keys;
 pub mod kinds;
 mod messages;
