@@ -29,3 +29,26 @@ pub(super) fn check_free(path: &str) -> Result<(), Errno> {
     };
     if listens { Err(Errno::ADDRINUSE) } else { Ok(()) }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixListener;
+
+    use super::{Errno, check_free};
+
+    #[test]
+    fn a_path_is_taken_while_somebody_listens_and_free_otherwise() -> std::io::Result<()> {
+        let directory = tempfile::tempdir()?;
+        let path = directory.path().join("socket");
+        let path = path.to_string_lossy();
+        assert_eq!(check_free(&path), Ok(()), "nothing is there");
+        let listener = UnixListener::bind(&*path)?;
+        assert_eq!(check_free(&path), Err(Errno::ADDRINUSE));
+        drop(listener);
+        // The file stays, without anybody behind it.
+        assert!(directory.path().join("socket").exists());
+        assert_eq!(check_free(&path), Ok(()), "a dead server's file");
+        assert_eq!(check_free(&"x".repeat(300)), Ok(()), "`zmq_bind` tells");
+        Ok(())
+    }
+}

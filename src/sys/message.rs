@@ -185,4 +185,46 @@ mod tests {
         assert!(data.is_unique());
         Ok(())
     }
+
+    #[test]
+    fn static_bytes_and_slices_of_others_are_held_without_touching_them() -> Result<(), Errno> {
+        static LARGE: [u8; 2 * COPY_BELOW] = [3; 2 * COPY_BELOW];
+        let whole = Bytes::from((0..=255_u8).cycle().take(5_000).collect::<Vec<_>>());
+        for part in [Bytes::from_static(&LARGE), whole.slice(7..4_007), whole.slice(1..3)] {
+            let mut message = Message::new(part.clone())?;
+            let copies = [message.duplicate()?, message.duplicate()?];
+            assert_eq!(message.as_ref(), &part[..]);
+            drop(message);
+            assert!(copies.iter().all(|copy| copy.as_slice() == part));
+        }
+        assert!(whole.is_unique());
+        Ok(())
+    }
+
+    #[test]
+    fn an_empty_message_has_no_bytes_and_nothing_behind_it() -> Result<(), Errno> {
+        let mut empty = Message::empty();
+        assert!(empty.as_slice().is_empty() && !empty.more());
+        assert!(empty.duplicate()?.as_slice().is_empty());
+        Ok(())
+    }
+
+    #[test]
+    fn bytes_made_of_a_message_outlive_it_on_any_thread() -> Result<(), Errno> {
+        for size in [5, 3 * COPY_BELOW] {
+            let data = Bytes::from(vec![9_u8; size]);
+            let message = Message::new(data.clone())?;
+            let threads = std::thread::spawn(move || {
+                let owned = Bytes::from_owner(message);
+                let part = owned.slice(1..owned.len() - 1);
+                drop(owned);
+                part
+            });
+            let part = threads.join().unwrap();
+            assert_eq!(part, data.slice(1..size - 1));
+            drop(part);
+            assert!(data.is_unique());
+        }
+        Ok(())
+    }
 }

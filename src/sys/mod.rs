@@ -19,6 +19,8 @@ pub(crate) mod message;
 mod monitor;
 pub(crate) mod option;
 pub(crate) mod socket;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use capability::Need;
 pub(crate) use context::{Context, ContextSettings, CtxOption, Farewell};
