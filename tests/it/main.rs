@@ -11,7 +11,6 @@
 )]
 
 mod support;
-mod topology;
 
 mod conformance;
 mod delivery;
@@ -21,6 +20,7 @@ mod lockstep;
 mod options;
 mod overflow;
 mod parity;
+mod peers;
 mod pipeline;
 mod pubsub;
 mod pump;
@@ -30,3 +30,4 @@ mod restart;
 mod routed;
 mod shutdown;
 mod stream;
+mod topology;

@@ -5,7 +5,8 @@ After a bind it prints `ready <endpoint>`. Messages are lines of tab-separated
 fields, each frame in lower-case hexadecimal, an empty frame as `-`: received
 ones on stdout behind a word that says what they are, those to send on stdin.
 The line `end`, or the end of stdin, ends the program; so does `--count N`
-received messages, and the deadline, with status 3.
+received messages, and the deadline, with status 3. With `--flood`, pyzmq's
+push, pub and req send `[identity, number]` from 0 on, as fast as they may.
 """
 
 import argparse
@@ -32,6 +33,7 @@ def arguments():
     parser.add_argument("--count", type=int, default=0, help="received messages; 0: no end")
     parser.add_argument("--topic", default="")
     parser.add_argument("--identity", default="")
+    parser.add_argument("--flood", action="store_true", help="send numbered messages, untold")
     parser.add_argument("--deadline", type=float, default=60.0, help="seconds")
     return parser.parse_args()
 
@@ -57,6 +59,16 @@ def with_pyzmq(args):
         socket.connect(args.endpoint)
     if args.role == "sub":
         show("subscribed")
+    if args.flood and args.role == "req":
+        # Or it takes what its predecessor was answered for its own: where we
+        # connected to, libzmq keeps replies for whoever listens next.
+        socket.req_correlate = socket.req_relaxed = 1
+    number = 0
+    while args.flood:
+        socket.send_multipart([args.identity.encode(), b"%d" % number])
+        number += 1
+        if args.role == "req":
+            show("reply", socket.recv_multipart())
     receives = args.role not in ("pub", "push", "req")
     word = {"rep": "request", "xpub": "sub"}.get(args.role, "msg")
     # Receivers that are told nothing on stdin do not end with it.

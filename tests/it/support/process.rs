@@ -77,6 +77,14 @@ impl Process {
         assert!(status.success(), "kill -s {name}: {status}");
     }
 
+    /// What the system says of it: `R`, `S`, `T`, as in `proc(5)`.
+    pub(crate) fn state(&self) -> char {
+        let path = format!("/proc/{}/stat", self.child.id());
+        let stat = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path}: {e}"));
+        // The name before it is in brackets, and may have some of its own.
+        stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next()).unwrap()
+    }
+
     /// Waits until it ends by itself; the result is also all that it printed.
     pub(crate) async fn end(mut self) -> (ExitStatus, Vec<String>) {
         let status = loop {

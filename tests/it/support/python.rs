@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
+use super::eventually;
 use super::process::Process;
 
 /// Which side listens.
@@ -75,6 +76,28 @@ impl Peer {
     pub(crate) async fn next(&mut self, word: &str) -> Vec<Vec<u8>> {
         let line = self.0.line(word).await;
         line.split('\t').skip(1).map(from_hex).collect()
+    }
+
+    /// The decimal number in a frame of the next line with this word.
+    pub(crate) async fn number(&mut self, word: &str, frame: usize) -> u32 {
+        // Only that frame: some carry much ballast.
+        let line = self.0.line(word).await;
+        let digits = from_hex(line.split('\t').nth(1 + frame).unwrap());
+        std::str::from_utf8(&digits).unwrap().parse().unwrap()
+    }
+
+    /// Ends it with SIGKILL, whatever it is doing.
+    pub(crate) fn kill(self) {}
+
+    /// Stops it (SIGSTOP), and returns when it does nothing any more.
+    pub(crate) async fn stop(&self) {
+        self.0.signal("STOP");
+        eventually("it is stopped", async || self.0.state() == 'T').await;
+    }
+
+    /// Lets it go on (SIGCONT).
+    pub(crate) fn go_on(&self) {
+        self.0.signal("CONT");
     }
 
     /// Has it send a message.
