@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::option::OptionId;
-use super::{Context, Errno, Farewell, Message, Socket, SocketType};
+use super::{Context, ContextSettings, Errno, Farewell, Message, Socket, SocketType};
 
 type Outcome = Result<(), Errno>;
 
@@ -18,10 +18,15 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const TRANSPORTS: [&str; 4] =
     ["inproc://sys", "tcp://127.0.0.1:*", "ws://127.0.0.1:*/sys", "ipc://"];
 
+/// With nothing but what must be said.
+const fn settings(io_threads: i32, max_sockets: i32) -> ContextSettings {
+    ContextSettings { io_threads, max_sockets, others: Vec::new() }
+}
+
 /// A context, and who is told when it is terminated.
 fn context() -> Result<(Context, Receiver<()>), Errno> {
     let farewell = Farewell { may_wait: || false, at_most: Duration::ZERO };
-    let context = Context::new(1, 100, farewell)?;
+    let context = Context::new(&settings(1, 100), farewell)?;
     let (ended, end) = mpsc::channel();
     context.on_terminated(move || ended.send(()).unwrap_or_default());
     Ok((context, end))
@@ -276,7 +281,8 @@ fn a_context_ends_after_its_last_handle_and_its_last_socket() -> Outcome {
 
 #[test]
 fn whoever_may_wait_for_the_end_does() -> Outcome {
-    let context = Context::new(1, 10, Farewell { may_wait: || true, at_most: PATIENCE })?;
+    let context =
+        Context::new(&settings(1, 10), Farewell { may_wait: || true, at_most: PATIENCE })?;
     let (ended, end) = mpsc::channel();
     context.on_terminated(move || ended.send(()).unwrap_or_default());
     drop(context);
@@ -303,7 +309,7 @@ fn after_a_shutdown_every_call_says_so_and_nothing_is_lost_to_memory() -> Outcom
     assert_eq!(pull.last_endpoint().err(), Some(Errno::TERM));
     assert_eq!(push.bind("inproc://other"), Err(Errno::TERM));
     assert_eq!(push.set_i32(OptionId::LINGER, 0), Err(Errno::TERM));
-    assert_eq!(Socket::open(&context, SocketType::Pub).err(), Some(Errno::TERM));
+    assert_eq!(Socket::open(&context, SocketType::XPub).err(), Some(Errno::TERM));
     drop((push, pull, frame));
     terminated(context, &end);
     assert!(data.is_unique());
@@ -313,8 +319,8 @@ fn after_a_shutdown_every_call_says_so_and_nothing_is_lost_to_memory() -> Outcom
 #[test]
 fn a_context_that_cannot_be_had_is_an_error_and_leaves_nothing() -> Outcome {
     let farewell = Farewell { may_wait: || true, at_most: PATIENCE };
-    assert_eq!(Context::new(-1, 10, farewell).err(), Some(Errno::INVAL));
-    let context = Context::new(1, 1, farewell)?;
+    assert_eq!(Context::new(&settings(-1, 10), farewell).err(), Some(Errno::INVAL));
+    let context = Context::new(&settings(1, 1), farewell)?;
     let mut sockets = Vec::new();
     let refused = loop {
         match Socket::open(&context, SocketType::Pair) {
@@ -330,10 +336,10 @@ fn a_context_that_cannot_be_had_is_an_error_and_leaves_nothing() -> Outcome {
 
 #[test]
 fn every_type_opens_takes_its_options_and_gives_them_back() -> Outcome {
-    use SocketType::{Dealer, Pair, Pub, Pull, Push, Router, Stream, Sub, XPub, XSub};
+    use SocketType::{Dealer, Pair, Pull, Push, Req, Router, Stream, Sub, XPub, XSub};
 
     let (context, end) = context()?;
-    for kind in [Pair, Pub, XPub, XSub, Sub, Dealer, Router, Pull, Push, Stream] {
+    for kind in [Pair, Req, XPub, XSub, Sub, Dealer, Router, Pull, Push, Stream] {
         let socket = Socket::open(&context, kind)?;
         for (option, value) in [
             (OptionId::LINGER, 0),
@@ -348,15 +354,15 @@ fn every_type_opens_takes_its_options_and_gives_them_back() -> Outcome {
             (OptionId::HEARTBEAT_TIMEOUT, 3_000),
         ] {
             socket.set_i32(option, value)?;
-            assert_eq!(socket.get(option), Ok(value), "{kind:?} {option:?}");
+            assert_eq!(socket.get_i32(option), Ok(value), "{kind:?} {option:?}");
         }
         socket.set_i64(OptionId::MAXMSGSIZE, 1 << 40)?;
         // An option of 8 bytes has no room in 4.
-        assert_eq!(socket.get(OptionId::MAXMSGSIZE), Err(Errno::INVAL));
+        assert_eq!(socket.get_i32(OptionId::MAXMSGSIZE), Err(Errno::INVAL));
         socket.set_bytes(OptionId::ROUTING_ID, b"\0\xffid")?;
         assert_eq!(socket.set_bytes(OptionId::ROUTING_ID, &[1; 300]), Err(Errno::INVAL));
         assert_eq!(socket.set_i32(OptionId(9_999), 1), Err(Errno::INVAL));
-        assert_eq!(socket.get(OptionId(9_999)), Err(Errno::INVAL));
+        assert_eq!(socket.get_i32(OptionId(9_999)), Err(Errno::INVAL));
         assert_eq!(
             socket.set_bytes(OptionId::SNDHWM, b"too long to be a number"),
             Err(Errno::INVAL)

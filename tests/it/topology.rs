@@ -157,7 +157,11 @@ fn a_mistake_is_told_with_its_line_in_every_format() {
     for (lines, word) in MISTAKES {
         let text = format!("\n[sockets.x]\n{lines}\n");
         let error = toml::from_str::<Topology>(&text).unwrap_err().to_string();
-        assert!(error.contains("line 4") && error.contains(word), "{text}\n{error}");
+        // Which of two lines that contradict each other comes first is the format's to say.
+        let places =
+            ["line 4", if *word == "PUSH" || *word == "queue" { "line 3" } else { "line 4" }];
+        let placed = places.iter().any(|place| error.contains(place));
+        assert!(placed && error.contains(word), "{text}\n{error}");
     }
     let yaml = "sockets:\n  x:\n    type: push\n    heartbeat: 500\n";
     let error = serde_yaml_ng::from_str::<Topology>(yaml).unwrap_err().to_string();
