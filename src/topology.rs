@@ -450,7 +450,9 @@ fn item<'de, D: Deserializer<'de>>(key: &str, value: D) -> std::result::Result<I
         _ => match key.parse::<OptionName>() {
             Ok(name) => {
                 let option = name.deserialize(value)?;
-                name.check_support().map_err(D::Error::custom)?;
+                name.check_support()
+                    .and_then(|()| option.check_value())
+                    .map_err(D::Error::custom)?;
                 Item::Option(option)
             }
             Err(unknown) => {

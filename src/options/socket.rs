@@ -197,6 +197,12 @@ impl SocketOption {
     /// it or a value out of its range.
     pub(crate) fn check(&self, socket_type: SocketType) -> Result<()> {
         self.name().check_type(socket_type)?;
+        self.check_value()
+    }
+
+    /// # Errors
+    /// [`InvalidOption`](ErrorKind::InvalidOption) for a value out of its range.
+    pub(crate) fn check_value(&self) -> Result<()> {
         self.mistake().map_err(|why| {
             Error::new(ErrorKind::InvalidOption).detail(format!("{}: {why}", self.name()))
         })
