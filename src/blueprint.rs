@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use actix::Recipient;
 use actix_rt::ArbiterHandle;
 
+use crate::actors::open;
 use crate::actors::{
     Decide, Framed, Pattern, PubSetup, Receiving, ReplySetup, RequestSetup, SubSetup, Tells,
 };
@@ -16,9 +17,10 @@ use crate::error::Error;
 use crate::framing::TopicFraming;
 use crate::keys::{CurvePublicKey, CurveSecretKey, Secret};
 use crate::kinds::{
-    self, Publishes, Queues, Receives, Replies, Reply, Req, Requests, Subscribes, XPub,
+    self, Publishes, Queues, Receives, Replies, Reply, Req, Requests, Routes, Subscribes, XPub,
 };
 use crate::messages::{Admission, SocketEvent, Subscription, TopicMessage};
+use crate::multipart::Frame;
 use crate::options::table::option_table;
 use crate::options::{GssapiName, Overflow, QueueLimits, SocketOption, SocketOptions};
 use crate::topic::Topic;
@@ -52,6 +54,15 @@ pub(crate) struct Plan {
     /// When libzmq was told to connect.
     pub(crate) connected: Option<Instant>,
     pub(crate) bind: bool,
+    /// The routing id that the peer at the other end is known by.
+    pub(crate) peer: Option<Frame>,
+}
+
+impl Plan {
+    /// An endpoint as it was asked for.
+    pub(crate) const fn new(given: Endpoint, bind: bool) -> Self {
+        Self { given, resolved: None, connected: None, bind, peer: None }
+    }
 }
 
 /// Which arbiter a socket runs on.
@@ -90,7 +101,7 @@ impl<K: Pattern> Blueprint<K> {
             Ok(endpoint)
         });
         match checked {
-            Ok(given) => self.endpoints.push(Plan { given, resolved: None, connected: None, bind }),
+            Ok(given) => self.endpoints.push(Plan::new(given, bind)),
             Err(error) => self = self.wrong(error.into()),
         }
         self
@@ -351,6 +362,28 @@ impl<K: Subscribes + Pattern<Setup = SubSetup>> Blueprint<K> {
         receiver: impl IntoReceiver<TopicMessage>,
     ) -> Self {
         self.setup.topics.push((topic.into(), Some(receiver.into_receiver())));
+        self
+    }
+}
+
+impl<K: Routes + Pattern> Blueprint<K> {
+    /// Connects to one more endpoint, and gives the peer there a routing id of
+    /// this side's choice, so that it can be sent to at once; see
+    /// [`ConnectAs`](crate::ConnectAs).
+    #[doc(alias = "ZMQ_CONNECT_ROUTING_ID")]
+    pub fn connect_as(mut self, endpoint: impl IntoEndpoint, peer: impl Into<Frame>) -> Self {
+        let peer = peer.into();
+        if self.endpoints.iter().any(|plan| plan.peer.as_ref() == Some(&peer)) {
+            return self.wrong(open::id_in_use(&peer));
+        }
+        if let Err(error) = open::check_id(&peer) {
+            return self.wrong(error);
+        }
+        let before = self.endpoints.len();
+        self = self.plan(endpoint, false);
+        if let Some(plan) = self.endpoints.get_mut(before) {
+            plan.peer = Some(peer);
+        }
         self
     }
 }

@@ -71,6 +71,9 @@ pub enum ErrorKind {
     /// The peer that the message is for is not connected (`EHOSTUNREACH`).
     #[error("peer is not connected")]
     Unroutable,
+    /// Another peer has the routing id that one is to be connected under.
+    #[error("routing id in use")]
+    RoutingIdInUse,
     /// A value could not be turned into frames.
     #[error("cannot encode")]
     Encode,
@@ -106,6 +109,7 @@ impl ErrorKind {
             | Self::Restarted
             | Self::TimedOut
             | Self::Unroutable
+            | Self::RoutingIdInUse
             | Self::System => true,
             Self::InvalidEndpoint
             | Self::InvalidOption

@@ -93,9 +93,9 @@ mod topic;
 mod topology;
 
 pub use actors::{
-    DealerSocket, Factory, FactoryBuilder, PairSocket, Pattern, PubSocket, PullSocket, PushSocket,
-    Receiving, RepSocket, ReplySocket, ReqSocket, RequestSocket, RouterSocket, Socket,
-    StreamSocket, SubSocket, XPubSocket, XSubSocket,
+    DealerSocket, Factory, FactoryBuilder, PairSocket, Pattern, Proxy, ProxyBlueprint, PubSocket,
+    PullSocket, PushSocket, Receiving, RepSocket, ReplySocket, ReqSocket, RequestSocket,
+    RouterSocket, Socket, StreamSocket, SubSocket, XPubSocket, XSubSocket,
 };
 pub use blueprint::Blueprint;
 pub use codec::{Json, MessagePack};
@@ -108,10 +108,11 @@ pub use framing::TopicFraming;
 pub use keys::{CurveKeyPair, CurvePublicKey, CurveSecretKey, Secret};
 pub use kinds::SocketType;
 pub use messages::{
-    Admission, Bind, Close, Connect, ConnectionChange, ConnectionEvent, Count, Disconnect, Ended,
-    EndpointStatus, EventKind, GetOption, HandshakeFailure, IncomingRequest, Open, Publish, Pulled,
-    Push, Received, ReceivedFrom, Request, Responder, Restart, SendMessage, SendTo, SetOption,
-    Shutdown, ShutdownReport, SocketEvent, SocketId, SocketReport, SocketState, SocketStatus,
+    Admission, Bind, Captured, Close, Connect, ConnectAs, ConnectionChange, ConnectionEvent, Count,
+    Disconnect, Ended, EndpointStatus, EventKind, GetOption, HandshakeFailure, IncomingRequest,
+    Open, OpenProxy, Pause, ProxyStatistics, Publish, Pulled, Push, Received, ReceivedFrom,
+    Request, Responder, Restart, Resume, SendMessage, SendTo, SetOption, Shutdown, ShutdownReport,
+    SideStatistics, SocketEvent, SocketId, SocketReport, SocketState, SocketStatus, Statistics,
     Status, Subscribe, Subscription, TopicMessage, Unbind, Unsubscribe, WaitConnected,
     WaitSubscribers, Watch,
 };

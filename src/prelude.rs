@@ -8,14 +8,15 @@ pub use actix::prelude::*;
 pub use crate::codec::{Codec, Decode, Encode, Json, MessagePack};
 pub use crate::deliver::{Batch, Receiver, Values};
 pub use crate::messages::{
-    Admission, Bind, Close, Connect, ConnectionChange, ConnectionEvent, Disconnect, Ended,
-    EventKind, GetOption, IncomingRequest, Open, Publish, Pulled, Push, Received, ReceivedFrom,
-    Request, Restart, SendMessage, SendTo, SetOption, Shutdown, SocketEvent, Status, Subscribe,
-    Subscription, TopicMessage, Unbind, Unsubscribe, WaitConnected, WaitSubscribers, Watch,
+    Admission, Bind, Captured, Close, Connect, ConnectAs, ConnectionChange, ConnectionEvent,
+    Disconnect, Ended, EventKind, GetOption, IncomingRequest, Open, OpenProxy, Pause, Publish,
+    Pulled, Push, Received, ReceivedFrom, Request, Restart, Resume, SendMessage, SendTo, SetOption,
+    Shutdown, SocketEvent, Statistics, Status, Subscribe, Subscription, TopicMessage, Unbind,
+    Unsubscribe, WaitConnected, WaitSubscribers, Watch,
 };
 pub use crate::{
     Counter, DealerSocket, Error, ErrorKind, Factory, Frame, Multipart, OptionName, Overflow,
-    PairSocket, PubSocket, PullSocket, PushSocket, QueueLimits, RepSocket, ReplySocket, ReqSocket,
-    RequestSocket, RestartPolicy, RouterSocket, SocketOption, StreamSocket, SubSocket, Topic,
-    TopicFraming, XPubSocket, XSubSocket,
+    PairSocket, Proxy, PubSocket, PullSocket, PushSocket, QueueLimits, RepSocket, ReplySocket,
+    ReqSocket, RequestSocket, RestartPolicy, RouterSocket, SocketOption, StreamSocket, SubSocket,
+    Topic, TopicFraming, XPubSocket, XSubSocket,
 };

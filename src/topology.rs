@@ -212,6 +212,7 @@ fn takes(socket_type: SocketType, setting: &Setting) -> bool {
         SocketType::XPub => of::<kinds::XPub>(setting),
         SocketType::XSub => of::<kinds::XSub>(setting),
         SocketType::Stream => of::<kinds::Stream>(setting),
+        SocketType::Proxy => false,
     }
 }
 

@@ -12,9 +12,10 @@ use crate::blueprint::Plan;
 use crate::endpoint::Endpoint;
 use crate::engine::deadlines::after;
 use crate::error::{Error, ErrorKind, Result};
+use crate::kinds::{Routes, SocketType};
 use crate::messages::{
-    Bind, Close, Connect, Disconnect, GetOption, Restart, SetOption, SocketReport, SocketState,
-    Unbind, Watch,
+    Bind, Close, Connect, ConnectAs, Disconnect, GetOption, Restart, SetOption, SocketReport,
+    SocketState, Unbind, Watch,
 };
 use crate::options::SocketOption;
 
@@ -59,7 +60,7 @@ impl<K: Pattern> Handler<Bind> for Socket<K> {
         let given = endpoint?;
         given.check_bind()?;
         let resolved = self.with_live(|live| live.bind(&given))?;
-        let plan = Plan { given, resolved: Some(resolved.clone()), connected: None, bind: true };
+        let plan = Plan { resolved: Some(resolved.clone()), ..Plan::new(given, true) };
         self.endpoints_mut().push(plan);
         self.publish_endpoints();
         self.shared().family.found(&resolved);
@@ -77,7 +78,31 @@ impl<K: Pattern> Handler<Connect> for Socket<K> {
         given.check_connect()?;
         self.with_socket(|socket| Ok(open::connect(socket, &given)))??;
         let connected = Some(Instant::now());
-        self.endpoints_mut().push(Plan { given, resolved: None, connected, bind: false });
+        self.endpoints_mut().push(Plan { connected, ..Plan::new(given, false) });
+        self.publish_endpoints();
+        Ok(())
+    }
+}
+
+impl<K: Routes + Pattern> Handler<ConnectAs> for Socket<K> {
+    type Result = Result<()>;
+
+    fn handle(&mut self, connect: ConnectAs, ctx: &mut Context<Self>) -> Result<()> {
+        self.breathe(ctx);
+        self.check_up()?;
+        let (given, peer) = (connect.endpoint?, connect.peer);
+        given.check_connect()?;
+        open::check_id(&peer)?;
+        // Also one that was left: libzmq may not have forgotten it.
+        if self.names_mut().contains(&peer) {
+            return Err(open::id_in_use(&peer).at(given.as_str()));
+        }
+        self.with_live(|live| live.connect_as(&given, &peer))?;
+        if K::TYPE == SocketType::Stream {
+            self.names_mut().push(peer.clone());
+        }
+        let connected = Some(Instant::now());
+        self.endpoints_mut().push(Plan { connected, peer: Some(peer), ..Plan::new(given, false) });
         self.publish_endpoints();
         Ok(())
     }

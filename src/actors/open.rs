@@ -14,7 +14,7 @@ use crate::engine::monitor::Monitor;
 use crate::engine::port::Port;
 use crate::engine::pump::Pump;
 use crate::error::{Error, ErrorKind, Result};
-use crate::multipart::Multipart;
+use crate::multipart::{Frame, Multipart};
 use crate::options::{SocketOptions, millis};
 use crate::sys::option::OptionId;
 use crate::sys::{self, Socket};
@@ -59,26 +59,49 @@ pub(crate) struct Live {
 }
 
 impl Opening {
-    /// Options, subscriptions, binds, connects, registration: in this order.
-    pub(crate) fn open(&mut self, inbound: &mut impl Inbound) -> Result<Live> {
+    /// A socket with its options and endpoints, for whoever moves its messages.
+    pub(crate) fn assemble(&mut self) -> Result<Socket> {
+        self.set_up(|_| Ok(())).map(|(socket, _)| socket)
+    }
+
+    /// Options, subscriptions, binds, connects: in this order.
+    fn set_up(
+        &mut self,
+        opened: impl FnOnce(&Socket) -> Result<()>,
+    ) -> Result<(Socket, Option<Monitor>)> {
         let Some(context) = &self.context else { return Err(Error::new(ErrorKind::Closed)) };
         // Before the socket, so that it is dropped after it, also on an error.
         let mut monitor = None;
-        let socket = Socket::open(context, self.wiring.raw)
+        let mut socket = Socket::open(context, self.wiring.raw)
             .map_err(|errno| Error::from_errno(errno).detail("no further socket can be opened"))?;
         self.configure(&socket)?;
         if self.monitored {
             monitor = Some(Monitor::start(context, &socket)?);
         }
-        inbound.opened(&socket)?;
+        opened(&socket)?;
+        // First those that give their peers a name: nobody else has it yet.
+        let (named, others): (Vec<_>, Vec<_>) = self
+            .endpoints
+            .iter_mut()
+            .filter(|plan| !plan.bind)
+            .partition(|plan| plan.peer.is_some());
+        for plan in named.into_iter().chain(others) {
+            match &plan.peer {
+                Some(peer) => connect_as(&mut socket, &plan.given, peer)?,
+                None => connect(&socket, &plan.given)?,
+            }
+            plan.connected = Some(Instant::now());
+        }
         for plan in self.endpoints.iter_mut().filter(|plan| plan.bind) {
             let endpoint = plan.resolved.as_ref().unwrap_or(&plan.given);
             plan.resolved = Some(bind(&socket, monitor.as_mut(), endpoint)?);
         }
-        for plan in self.endpoints.iter_mut().filter(|plan| !plan.bind) {
-            connect(&socket, &plan.given)?;
-            plan.connected = Some(Instant::now());
-        }
+        Ok((socket, monitor))
+    }
+
+    /// An open socket, registered with the reactor.
+    pub(crate) fn open(&mut self, inbound: &mut impl Inbound) -> Result<Live> {
+        let (socket, monitor) = self.set_up(|socket| inbound.opened(socket))?;
         let fd = socket.fd().map_err(Error::from_errno)?;
         let wakeup = Fd::new(fd)
             .map_err(|error| Error::from_io(error).detail("the descriptor cannot be watched"))?;
@@ -127,6 +150,42 @@ pub(crate) fn connect(socket: &Socket, endpoint: &Endpoint) -> Result<()> {
         .map_err(|errno| Error::from_errno(errno).at(endpoint.as_str()))
 }
 
+/// Connects, in the background, and gives the peer there a routing id.
+///
+/// libzmq aborts the process when another peer has that id. Whether one has is
+/// looked up before; one that comes between the look and the call would have
+/// to come within a microsecond.
+pub(crate) fn connect_as(socket: &mut Socket, endpoint: &Endpoint, peer: &Frame) -> Result<()> {
+    check_family(socket, endpoint)?;
+    let at = |errno| Error::from_errno(errno).at(endpoint.as_str());
+    if socket.get_i32(OptionId::IMMEDIATE) == Ok(1) {
+        let error = Error::new(ErrorKind::InvalidOption).at(endpoint.as_str());
+        return Err(error.detail("with `immediate` libzmq does not name the peer"));
+    }
+    if socket.is_router() && socket.has_peer(peer).map_err(at)? {
+        return Err(id_in_use(peer).at(endpoint.as_str()));
+    }
+    socket.set_bytes(OptionId::CONNECT_ROUTING_ID, peer).map_err(at)?;
+    socket.connect(endpoint.as_str()).map_err(at)
+}
+
+/// The error for a routing id that another peer has.
+pub(crate) fn id_in_use(peer: &Frame) -> Error {
+    Error::new(ErrorKind::RoutingIdInUse).with_peer(peer.clone().into_bytes())
+}
+
+/// Whether a routing id may be given to a peer.
+///
+/// # Errors
+/// [`InvalidOption`](ErrorKind::InvalidOption)
+pub(crate) fn check_id(peer: &Frame) -> Result<()> {
+    if peer.is_empty() || peer.len() > 255 || peer.first() == Some(&0) {
+        let error = Error::new(ErrorKind::InvalidOption);
+        return Err(error.detail("a routing id has 1 to 255 bytes and does not start with NUL"));
+    }
+    Ok(())
+}
+
 /// Without `ZMQ_IPV6` libzmq tries in vain, and says nothing, where there is an
 /// IPv6 address.
 fn check_family(socket: &Socket, endpoint: &Endpoint) -> Result<()> {
@@ -166,11 +225,19 @@ impl Live {
     }
 
     /// Connects again to an endpoint of the same process that was gone.
-    pub(crate) fn reconnect(&mut self, endpoint: &Endpoint) -> Result<()> {
+    pub(crate) fn reconnect(&mut self, endpoint: &Endpoint, peer: Option<&Frame>) -> Result<()> {
         let socket = self.pump.port();
         // The dead connection may have been forgotten already.
         let _ = socket.disconnect(endpoint.as_str());
-        connect(socket, endpoint)
+        match peer {
+            Some(peer) => connect_as(socket, endpoint, peer),
+            None => connect(socket, endpoint),
+        }
+    }
+
+    /// Connects to one more endpoint, and gives the peer there a routing id.
+    pub(crate) fn connect_as(&mut self, endpoint: &Endpoint, peer: &Frame) -> Result<()> {
+        connect_as(self.pump.port(), endpoint, peer)
     }
 
     /// Reads what libzmq has received and would lose with the socket.

@@ -26,7 +26,7 @@ use crate::engine::queue::Queue;
 use crate::engine::slots::Slots;
 use crate::error::{Error, ErrorKind, Result};
 use crate::messages::{EndpointStatus, SocketState};
-use crate::multipart::Multipart;
+use crate::multipart::{Frame, Multipart};
 use crate::sys;
 
 /// Messages from the mailbox between two turns of the pump. Actix empties a
@@ -68,6 +68,7 @@ pub struct Socket<K: Pattern> {
     /// Whether it was up before it failed: then its next opening is a restart.
     was_up: bool,
     connections: Connections,
+    names: Vec<Frame>,
     waiting: Waiting,
     ending: ErrorKind,
 }
@@ -123,6 +124,7 @@ impl<K: Pattern> Socket<K> {
             alarm: None,
             was_up: false,
             connections: Connections::new(K::WIRING.raw == sys::SocketType::Stream),
+            names: Vec::new(),
             waiting: Waiting::default(),
             ending: ErrorKind::Closed,
         }
@@ -154,6 +156,11 @@ impl<K: Pattern> Socket<K> {
 
     pub(crate) const fn endpoints_mut(&mut self) -> &mut Vec<Plan> {
         &mut self.opening.endpoints
+    }
+
+    /// The routing ids that were given to peers of this libzmq socket and must not be again.
+    pub(crate) const fn names_mut(&mut self) -> &mut Vec<Frame> {
+        &mut self.names
     }
 
     pub(crate) const fn opening_mut(&mut self) -> &mut Opening {

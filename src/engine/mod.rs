@@ -28,7 +28,7 @@ pub(crate) mod port;
 pub(crate) mod pump;
 pub(crate) mod queue;
 pub(crate) mod slots;
-mod tap;
+pub(crate) mod tap;
 
 #[cfg(test)]
 mod fake;

@@ -1,9 +1,9 @@
 //! A PAIR socket within the process, on which libzmq itself talks to us.
 
-use std::task::Context;
+use std::task::{Context, Poll};
 
 use super::fd::{Fd, Wakeup, defer};
-use super::port::Port;
+use super::port::{Port, Sent};
 use crate::error::{Error, Result};
 use crate::multipart::Multipart;
 use crate::sys::option::OptionId;
@@ -21,6 +21,8 @@ pub(crate) struct Tap {
     wakeup: Fd,
     socket: Socket,
     budget: usize,
+    /// Of what is received one by one.
+    left: usize,
 }
 
 impl Tap {
@@ -36,7 +38,7 @@ impl Tap {
         unbounded.and_then(|()| socket.set_i32(OptionId::LINGER, 0)).map_err(Error::from_errno)?;
         let fd = socket.fd().map_err(Error::from_errno)?;
         let wakeup = Fd::new(fd).map_err(Error::from_io)?;
-        Ok(Self { wakeup, socket, budget: BUDGET })
+        Ok(Self { wakeup, socket, budget: BUDGET, left: BUDGET })
     }
 
     /// Connects to an endpoint of the same context, where somebody is bound already.
@@ -45,6 +47,45 @@ impl Tap {
     /// [`Closed`](crate::ErrorKind::Closed).
     pub(crate) fn connect(&self, endpoint: &str) -> Result<()> {
         self.socket.connect(endpoint).map_err(Error::from_errno)
+    }
+
+    /// Says something, at once: the other end is there, and has room.
+    ///
+    /// # Errors
+    /// `EAGAIN` when it has not, `ETERM` after a shutdown.
+    pub(crate) fn send(&mut self, mut message: Multipart) -> std::result::Result<(), Errno> {
+        match Port::send(&mut self.socket, &mut message)? {
+            Sent::Accepted => Ok(()),
+            Sent::Refused | Sent::Unroutable => Err(Errno::AGAIN),
+        }
+    }
+
+    /// The next message; if there is none, the task is woken when there is.
+    ///
+    /// # Errors
+    /// `ETERM` after a shutdown.
+    pub(crate) fn poll_receive(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> std::result::Result<Poll<Multipart>, Errno> {
+        // One at a time, with the budget of a turn of its own.
+        self.left = self.left.checked_sub(1).unwrap_or(BUDGET);
+        if self.left == 0 {
+            defer(cx);
+            return Ok(Poll::Pending);
+        }
+        loop {
+            if let Some(message) = Port::receive(&mut self.socket)? {
+                return Ok(Poll::Ready(message));
+            }
+            let armed = self.wakeup.arm(cx).map_err(errno_of)?;
+            if !Port::events(&mut self.socket)?.readable() {
+                if !armed {
+                    defer(cx);
+                }
+                return Ok(Poll::Pending);
+            }
+        }
     }
 
     /// The next message that is there. Whoever calls this has [`drain`](Self::drain)
@@ -67,10 +108,7 @@ impl Tap {
     ) -> std::result::Result<(), Errno> {
         let mut left = self.budget;
         loop {
-            let armed = self
-                .wakeup
-                .arm(cx)
-                .map_err(|error| Errno(error.raw_os_error().unwrap_or(libc::EIO)))?;
+            let armed = self.wakeup.arm(cx).map_err(errno_of)?;
             if !Port::events(&mut self.socket)?.readable() {
                 if !armed {
                     defer(cx);
@@ -89,4 +127,8 @@ impl Tap {
             }
         }
     }
+}
+
+fn errno_of(error: std::io::Error) -> Errno {
+    Errno(error.raw_os_error().unwrap_or(libc::EIO))
 }

@@ -52,10 +52,12 @@ pub enum SocketType {
     XSub,
     /// [`StreamSocket`](crate::StreamSocket), a ZeroMQ STREAM.
     Stream,
+    /// A [`Proxy`](crate::Proxy), which is two sockets.
+    Proxy,
 }
 
 impl SocketType {
-    /// All of them.
+    /// All of them, but for the proxy.
     pub const ALL: &[Self] = &[
         Self::Pub,
         Self::Sub,
@@ -87,7 +89,8 @@ impl SocketType {
             | Self::Pair
             | Self::XPub
             | Self::Stream => true,
-            Self::Sub | Self::XSub | Self::Pull => false,
+            // What it moves, others send and receive.
+            Self::Sub | Self::XSub | Self::Pull | Self::Proxy => false,
         }
     }
 }
@@ -109,6 +112,7 @@ impl fmt::Display for SocketType {
             Self::XPub => "XPUB",
             Self::XSub => "XSUB",
             Self::Stream => "STREAM",
+            Self::Proxy => "PROXY",
         })
     }
 }

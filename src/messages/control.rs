@@ -7,6 +7,7 @@ use actix::{Message, Recipient};
 use super::{SocketEvent, SocketReport};
 use crate::endpoint::{Endpoint, IntoEndpoint};
 use crate::error::Result;
+use crate::multipart::Frame;
 use crate::options::{OptionName, SocketOption};
 
 macro_rules! endpoint_command {
@@ -55,6 +56,38 @@ endpoint_command! {
     /// # Errors
     /// As [`Bind`].
     Connect -> ()
+}
+
+/// Connects to one more endpoint, and gives the peer there a routing id of this
+/// side's choice (`ZMQ_CONNECT_ROUTING_ID`): a ROUTER can send to it before it
+/// has said anything, and a STREAM knows which connection is which. Whatever
+/// routing id the peer has set for itself, this one holds.
+///
+/// It cannot go together with [`immediate`](crate::Blueprint::immediate).
+///
+/// # Errors
+/// [`RoutingIdInUse`](crate::ErrorKind::RoutingIdInUse) when another peer has
+/// the id (libzmq would abort the process); if that is a peer of a ROUTER, it
+/// receives a message of one empty frame, for libzmq can be asked in no other
+/// way. A STREAM has each id once in the life of its libzmq socket.
+/// [`InvalidOption`](crate::ErrorKind::InvalidOption) for an id that is empty,
+/// longer than 255 bytes or begins with NUL; otherwise as [`Connect`].
+#[derive(Debug)]
+pub struct ConnectAs {
+    pub(crate) endpoint: Result<Endpoint>,
+    pub(crate) peer: Frame,
+}
+
+impl ConnectAs {
+    /// Names the endpoint, and the peer there.
+    #[must_use]
+    pub fn new(endpoint: impl IntoEndpoint, peer: impl Into<Frame>) -> Self {
+        Self { endpoint: endpoint.into_endpoint().map_err(Into::into), peer: peer.into() }
+    }
+}
+
+impl Message for ConnectAs {
+    type Result = Result<()>;
 }
 
 endpoint_command! {

@@ -8,12 +8,14 @@ mod control;
 mod event;
 mod lifecycle;
 mod pipeline;
+mod proxy;
 mod pubsub;
 mod reqrep;
 mod routed;
 
 pub use control::{
-    Bind, Close, Connect, Disconnect, GetOption, Restart, SetOption, Unbind, WaitConnected, Watch,
+    Bind, Close, Connect, ConnectAs, Disconnect, GetOption, Restart, SetOption, Unbind,
+    WaitConnected, Watch,
 };
 pub use event::{ConnectionChange, ConnectionEvent, EventKind, HandshakeFailure, SocketEvent};
 pub use lifecycle::{
@@ -21,6 +23,7 @@ pub use lifecycle::{
     SocketState, SocketStatus, Status,
 };
 pub use pipeline::{Pulled, Push};
+pub use proxy::{Captured, OpenProxy, Pause, ProxyStatistics, Resume, SideStatistics, Statistics};
 pub use pubsub::{
     Admission, Publish, Subscribe, Subscription, TopicMessage, Unsubscribe, WaitSubscribers,
 };

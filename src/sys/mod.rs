@@ -18,6 +18,7 @@ mod ipc;
 pub(crate) mod message;
 mod monitor;
 pub(crate) mod option;
+mod proxy;
 pub(crate) mod socket;
 #[cfg(test)]
 mod tests;
@@ -28,6 +29,7 @@ pub(crate) use curve::{curve_keypair, z85_decode, z85_encode};
 pub(crate) use errno::Errno;
 pub(crate) use message::Message;
 pub(crate) use monitor::{Breach, Sign, peer_address};
+pub(crate) use proxy::proxy;
 pub(crate) use socket::{Events, Socket, SocketType};
 
 /// The version of the libzmq that is linked: major, minor, patch.

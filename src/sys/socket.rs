@@ -5,6 +5,8 @@ use std::fmt;
 use std::os::fd::RawFd;
 use std::ptr::NonNull;
 
+use bytes::Bytes;
+
 use super::option::OptionId;
 use super::{Context, Errno, Message, Sign, ipc};
 
@@ -63,7 +65,7 @@ impl Events {
 }
 
 /// An open socket; closing is asynchronous in libzmq and never waits.
-pub(crate) struct Socket(NonNull<c_void>);
+pub(crate) struct Socket(pub(super) NonNull<c_void>);
 
 // SAFETY: a socket may migrate between threads with a full fence between uses
 // (`zmq_socket(3)`), which moving a value between threads implies. It is not `Sync`.
@@ -226,6 +228,24 @@ impl Socket {
     /// What `zmq_connect(3)` lists.
     pub(crate) fn connect(&self, endpoint: &str) -> Result<(), Errno> {
         self.at(endpoint, zmq_sys::zmq_connect)
+    }
+
+    /// Whether a ROUTER that is mandatory has a peer by this routing id. If it
+    /// has, that peer receives a message of one empty frame: libzmq can be
+    /// asked in no other way.
+    ///
+    /// # Errors
+    /// `ETERM` after a shutdown.
+    pub(crate) fn has_peer(&mut self, id: &[u8]) -> Result<bool, Errno> {
+        // Whoever has come meanwhile is known from here on.
+        self.events()?;
+        match self.send_frame(&mut Message::new(Bytes::copy_from_slice(id))?, true) {
+            Ok(()) => self.send_frame(&mut Message::empty(), false).map(|()| true),
+            Err(Errno::HOSTUNREACH) => Ok(false),
+            // It is there, and has no room.
+            Err(Errno::AGAIN) => Ok(true),
+            Err(errno) => Err(errno),
+        }
     }
 
     /// Stops listening at a resolved endpoint.

@@ -22,6 +22,7 @@ mod overflow;
 mod parity;
 mod peers;
 mod pipeline;
+mod proxy;
 mod pubsub;
 mod pump;
 mod regressions;

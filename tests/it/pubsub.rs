@@ -5,7 +5,8 @@ use actix_zmq::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::support::{
-    ANY_PORT, Inbox, bound, count, events, eventually, finish, inbox, open, raw, status, within,
+    ANY_PORT, Inbox, bound, count, events, eventually, finish, inbox, inproc, ipc, ms, open, raw,
+    status, within,
 };
 
 /// A publisher at an inproc endpoint, and a plain subscriber to everything.
@@ -472,6 +473,115 @@ async fn an_xsub_subscribes_receives_and_sends_upstream_also_after_a_restart() {
         assert_eq!(heard.next().await, Subscription::Subscribed("news".into()));
         publisher.send(Publish::new("news", "again")).await.unwrap().unwrap();
         assert_eq!(told.next().await.body, "again".into());
+        finish(zmq).await;
+    })
+    .await;
+}
+
+#[actix::test]
+async fn a_publisher_waits_for_its_subscribers_instead_of_sleeping() {
+    for endpoint in [ANY_PORT.to_owned(), ipc(), inproc()] {
+        within(async {
+            let zmq = Factory::builder().start();
+            let publisher = open(&zmq, PubSocket::bind(&*endpoint).name("pub")).await;
+            let at = bound(&zmq, "pub").await;
+            let wait = |topic: &'static str, count, deadline| {
+                publisher.send(WaitSubscribers {
+                    topic: topic.into(),
+                    count,
+                    deadline: ms(deadline),
+                })
+            };
+            let nobody = wait("news.de", 1, 10).await.unwrap().unwrap_err();
+            assert_eq!(nobody.kind(), ErrorKind::TimedOut);
+            assert!(nobody.to_string().contains("0 of 1"), "{nobody}");
+            let two = actix::spawn(wait("news.de", 2, 10_000));
+            let (fill, mut told) = inbox::<TopicMessage>();
+            let mut subscribers = Vec::new();
+            for topic in ["news.", "news.de", "sport"] {
+                let subscriber = SubSocket::connect(&*at).topic(topic).topic(topic);
+                subscribers.push(open(&zmq, subscriber.on_message(fill.clone())).await);
+            }
+            assert_eq!(two.await.unwrap().unwrap().unwrap(), 2, "at {at}");
+            publisher.send(Publish::new("news.de", "to both")).await.unwrap().unwrap();
+            told.take(2).await;
+            // Who goes does not count any more.
+            subscribers.remove(0).send(Close::new()).await.unwrap().unwrap();
+            eventually("one is left", async || {
+                let there = wait("news.de", 0, 1_000).await.unwrap().unwrap();
+                there == 1
+            })
+            .await;
+            finish(zmq).await;
+        })
+        .await;
+    }
+}
+
+#[actix::test]
+async fn subscribers_are_not_counted_where_nobody_wants_it() {
+    within(async {
+        let zmq = Factory::builder().start();
+        let publisher = PubSocket::bind(&*inproc()).count_subscribers(false).monitor(false);
+        let publisher = open(&zmq, publisher.name("pub")).await;
+        let wait = WaitSubscribers { topic: "".into(), count: 1, deadline: ms(10_000) };
+        let error = publisher.send(wait.clone()).await.unwrap().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        let error = publisher.send(WaitConnected::within(ms(10_000))).await.unwrap().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        assert_eq!(status(&zmq, "pub").await.peers, None);
+        let publisher = open(&zmq, PubSocket::bind(&*inproc())).await;
+        let waiting = actix::spawn(publisher.send(wait));
+        publisher.send(Close::new()).await.unwrap().unwrap();
+        assert_eq!(waiting.await.unwrap().unwrap().unwrap_err().kind(), ErrorKind::Closed);
+        finish(zmq).await;
+    })
+    .await;
+}
+
+#[actix::test]
+async fn a_manual_xpub_decides_who_gets_what() {
+    within(async {
+        let zmq = Factory::builder().start();
+        let (fill, mut heard) = inbox();
+        let publisher = XPubSocket::bind(ANY_PORT).name("xpub").manual(|asked| match asked {
+            Subscription::Subscribed(topic) if topic.starts_with(b"secret.") => Admission::Refuse,
+            Subscription::Subscribed(topic) | Subscription::Unsubscribed(topic)
+                if topic.is_empty() =>
+            {
+                Admission::Instead(vec!["public.".into()])
+            }
+            _ => Admission::Admit,
+        });
+        let publisher = open(&zmq, publisher.on_message(fill)).await;
+        let at = bound(&zmq, "xpub").await;
+        let peer = raw::connected(zmq::SUB, &at);
+        for topic in ["secret.", "open.", ""] {
+            peer.set_subscribe(topic.as_bytes()).unwrap();
+        }
+        let asked: Vec<Subscription> = heard.take(3).await;
+        assert_eq!(asked[0], Subscription::Subscribed("secret.".into()));
+        assert_eq!(asked[2], Subscription::Subscribed("".into()));
+        for (topic, subscribers) in [("secret.x", 0), ("open.x", 1), ("public.x", 1)] {
+            let wait = WaitSubscribers { topic: topic.into(), count: 0, deadline: ms(1_000) };
+            assert_eq!(publisher.send(wait).await.unwrap().unwrap(), subscribers, "{topic}");
+            publisher.send(Publish::new(topic, "body")).await.unwrap().unwrap();
+        }
+        let peer = raw::thread(move || {
+            assert_eq!(raw::receive(&peer)[0], b"open.x");
+            assert_eq!(raw::receive(&peer)[0], b"public.x");
+            peer.set_unsubscribe(b"").unwrap();
+            peer
+        })
+        .await;
+        assert_eq!(heard.next().await, Subscription::Unsubscribed("".into()));
+        publisher.send(Publish::new("public.y", "no more")).await.unwrap().unwrap();
+        publisher.send(Publish::new("open.y", "body")).await.unwrap().unwrap();
+        let peer = raw::thread(move || {
+            assert_eq!(raw::receive(&peer)[0], b"open.y");
+            peer
+        });
+        drop(peer.await);
         finish(zmq).await;
     })
     .await;

@@ -291,3 +291,104 @@ async fn values_cross_between_pairs_dealers_and_routers() {
     })
     .await;
 }
+
+#[actix::test]
+async fn a_router_that_names_its_peer_sends_first() {
+    within(async {
+        let zmq = Factory::builder().start();
+        let (dealer, endpoint) = raw::bound(zmq::DEALER);
+        let router = RouterSocket::new().connect_as(&*endpoint, "them").name("router");
+        let policy = RestartPolicy::default().initial(ms(1));
+        let (fill, mut told) = inbox();
+        let router = open(&zmq, router.restart(policy).on_message(fill)).await;
+        router.send(SendTo::new("them", "you first")).await.unwrap().unwrap();
+        let answered = raw::thread(move || {
+            assert_eq!(raw::receive(&dealer), [b"you first"]);
+            raw::send(&dealer, [b"no, you"]);
+            dealer
+        });
+        let dealer = answered.await;
+        let ReceivedFrom { peer, body }: ReceivedFrom = told.next().await;
+        assert_eq!((&peer[..], body), (&b"them"[..], "no, you".into()));
+        // A restart gives the same name.
+        router.send(Restart).await.unwrap().unwrap();
+        eventually("it is back", async || status(&zmq, "router").await.restarts == 1).await;
+        router.send(SendTo::new("them", "again")).await.unwrap().unwrap();
+        drop(
+            raw::thread(move || {
+                assert_eq!(raw::receive(&dealer), [b"again"]);
+                dealer
+            })
+            .await,
+        );
+        finish(zmq).await;
+    })
+    .await;
+}
+
+#[actix::test]
+async fn a_routing_id_is_given_once_where_libzmq_would_abort() {
+    within(async {
+        let zmq = Factory::builder().start();
+        let (fill, mut told) = inbox();
+        let router = RouterSocket::bind(ANY_PORT).name("router").on_message(fill);
+        let router = open(&zmq, router).await;
+        let at = bound(&zmq, "router").await;
+        // One that has chosen it for itself.
+        let dealer = DealerSocket::connect(at).routing_id("taken");
+        let (heard, mut probe) = inbox();
+        let dealer =
+            open(&zmq, dealer.on_message(move |Received(frames): Received| heard(frames))).await;
+        dealer.send(SendMessage("here")).await.unwrap().unwrap();
+        let ReceivedFrom { peer, .. }: ReceivedFrom = told.next().await;
+        assert_eq!(&peer[..], b"taken");
+        let (other, endpoint) = raw::bound(zmq::DEALER);
+        let named = router.send(ConnectAs::new(&*endpoint, "taken")).await.unwrap();
+        let error = named.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::RoutingIdInUse);
+        assert_eq!((error.peer(), error.is_retryable()), (Some(&b"taken"[..]), true));
+        assert_eq!(probe.next().await, Multipart::from(""));
+        // One that was given before.
+        router.send(ConnectAs::new(&*endpoint, "free")).await.unwrap().unwrap();
+        let named = router.send(ConnectAs::new(&*endpoint, "free")).await.unwrap();
+        assert_eq!(named.unwrap_err().kind(), ErrorKind::RoutingIdInUse);
+        for wrong in ["", "\0reserved"] {
+            let named = router.send(ConnectAs::new(&*endpoint, wrong)).await.unwrap();
+            assert_eq!(named.unwrap_err().kind(), ErrorKind::InvalidOption);
+        }
+        let twice = RouterSocket::new().connect_as(&*endpoint, "x").connect_as(&*endpoint, "x");
+        let twice = zmq.send(Open(twice.on_message(|_: ReceivedFrom| {}))).await.unwrap();
+        assert_eq!(twice.unwrap_err().kind(), ErrorKind::RoutingIdInUse);
+        let never = RouterSocket::new().connect_as(&*endpoint, "x").immediate(true);
+        let never = zmq.send(Open(never.on_message(|_: ReceivedFrom| {}))).await.unwrap();
+        assert_eq!(never.unwrap_err().kind(), ErrorKind::InvalidOption);
+        drop(other);
+        finish(zmq).await;
+    })
+    .await;
+}
+
+#[actix::test]
+async fn a_stream_names_its_connections() {
+    within(async {
+        let zmq = Factory::builder().start();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let endpoint = format!("tcp://{}", listener.local_addr().unwrap());
+        let stream = StreamSocket::new().connect_as(&*endpoint, "line 1");
+        let stream = open(&zmq, stream.on_message(|_: ReceivedFrom| {})).await;
+        let named = stream.send(ConnectAs::new(&*endpoint, "line 1")).await.unwrap();
+        assert_eq!(named.unwrap_err().kind(), ErrorKind::RoutingIdInUse);
+        stream.send(WaitConnected::within(ms(10_000))).await.unwrap().unwrap();
+        stream.send(SendTo::new("line 1", "hello")).await.unwrap().unwrap();
+        let heard = raw::thread(move || {
+            use std::io::Read;
+            let (mut line, _) = listener.accept().unwrap();
+            let mut bytes = [0; 5];
+            line.read_exact(&mut bytes).unwrap();
+            bytes
+        });
+        assert_eq!(&heard.await, b"hello");
+        finish(zmq).await;
+    })
+    .await;
+}

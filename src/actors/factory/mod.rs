@@ -22,12 +22,15 @@ use registry::Registry;
 
 use super::open::{NamedArbiter, Origin};
 use super::pattern::Pattern;
+use super::proxy::{Proxy, ProxyBlueprint};
 use super::shared::{Family, Shared};
 use super::socket::Socket;
 use crate::blueprint::Placement;
 use crate::engine::deadlines::after;
 use crate::error::{Error, ErrorKind, Result};
-use crate::messages::{Ended, Open, Shutdown, ShutdownReport, SocketStatus, Status, Watch};
+use crate::messages::{
+    Ended, Open, OpenProxy, Shutdown, ShutdownReport, SocketStatus, Status, Watch,
+};
 use crate::options::ContextOptions;
 use crate::sys;
 
@@ -114,21 +117,10 @@ impl Factory {
         Ok(self.context.insert(context).clone())
     }
 
-    fn open<K: Pattern>(&mut self, Open(blueprint): Open<K>) -> Result<Opened<K>> {
-        if !matches!(self.ending, Ending::Not) {
-            return Err(Error::new(ErrorKind::Closed).detail("the factory is shut down"));
-        }
+    fn open<K: Pattern>(&mut self, Open(blueprint): Open<K>) -> Result<Pending<Socket<K>>> {
         let mut blueprint = blueprint;
-        if let Some(mistake) = blueprint.mistake.take() {
-            return Err(mistake);
-        }
-        K::check(&blueprint.setup)?;
-        let context = self.context()?;
-        let most = usize::try_from(self.options.max_sockets).unwrap_or(usize::MAX);
-        if self.registry.shared().len() >= most {
-            let error = Error::new(ErrorKind::TooManySockets).with_limit(most);
-            return Err(error.detail("sockets of this factory"));
-        }
+        let mistake = blueprint.mistake.take().or_else(|| K::check(&blueprint.setup).err());
+        let context = self.admit(mistake)?;
         let (placement, arbiter) = self.place(&blueprint.placement)?;
         let shared = Arc::new(Shared::new(
             self.registry.next_id(),
@@ -153,6 +145,36 @@ impl Factory {
         };
         self.registry.add(shared, address.clone().recipient());
         Ok((address, opened))
+    }
+
+    fn open_proxy(&mut self, blueprint: ProxyBlueprint) -> Result<Pending<Proxy>> {
+        let mut blueprint = blueprint;
+        let context = self.admit(blueprint.mistake.take())?;
+        let name = blueprint.name.clone();
+        let shared = Proxy::shared(self.registry.next_id(), name, Arc::clone(&self.family));
+        let shared = Arc::new(shared);
+        self.family.join(&shared);
+        let (opener, opened) = oneshot::channel();
+        let of_actor = Arc::clone(&shared);
+        let linger = self.options.linger;
+        let address = Proxy::build(blueprint, &context, linger, of_actor, opener).start();
+        self.registry.add(shared, address.clone().recipient());
+        Ok((address, opened))
+    }
+
+    /// The context for one socket more, if there may be one.
+    fn admit(&mut self, mistake: Option<Error>) -> Result<sys::Context> {
+        if !matches!(self.ending, Ending::Not) {
+            return Err(Error::new(ErrorKind::Closed).detail("the factory is shut down"));
+        }
+        mistake.map_or(Ok(()), Err)?;
+        let context = self.context()?;
+        let most = usize::try_from(self.options.max_sockets).unwrap_or(usize::MAX);
+        if self.registry.shared().len() >= most {
+            let error = Error::new(ErrorKind::TooManySockets).with_limit(most);
+            return Err(error.detail("sockets of this factory"));
+        }
+        Ok(context)
     }
 
     /// The arbiter that a blueprint asks for.
@@ -234,8 +256,8 @@ impl Factory {
     }
 }
 
-/// A socket's address, and the word that it is open.
-type Opened<K> = (Addr<Socket<K>>, oneshot::Receiver<Result<()>>);
+/// An actor's address, and the word that it is open.
+type Pending<A> = (Addr<A>, oneshot::Receiver<Result<()>>);
 
 /// A socket that is not made yet. An arbiter that has stopped drops it, and it
 /// counts as closed.
@@ -279,20 +301,31 @@ impl<K: Pattern> Handler<Open<K>> for Factory {
     type Result = ResponseFuture<Result<Addr<Socket<K>>>>;
 
     fn handle(&mut self, open: Open<K>, _ctx: &mut Context<Self>) -> Self::Result {
-        match self.open(open) {
-            Err(error) => Box::pin(ready(Err(error))),
-            Ok((address, opened)) => {
-                Box::pin(async move {
-                    match opened.await {
-                        Ok(Ok(())) => Ok(address),
-                        Ok(Err(error)) => Err(error),
-                        Err(_) => Err(Error::new(ErrorKind::Closed)
-                            .detail("the socket's arbiter has stopped")),
-                    }
-                })
-            }
-        }
+        once_open(self.open(open))
     }
+}
+
+impl Handler<OpenProxy> for Factory {
+    type Result = ResponseFuture<Result<Addr<Proxy>>>;
+
+    fn handle(&mut self, OpenProxy(proxy): OpenProxy, _ctx: &mut Context<Self>) -> Self::Result {
+        once_open(self.open_proxy(proxy))
+    }
+}
+
+/// The address, when the actor has said that it is open.
+fn once_open<A: Actor>(pending: Result<Pending<A>>) -> ResponseFuture<Result<Addr<A>>> {
+    let (address, opened) = match pending {
+        Ok(pending) => pending,
+        Err(error) => return Box::pin(ready(Err(error))),
+    };
+    Box::pin(async move {
+        match opened.await {
+            Ok(Ok(())) => Ok(address),
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(Error::new(ErrorKind::Closed).detail("the socket's arbiter has stopped")),
+        }
+    })
 }
 
 impl Handler<Status> for Factory {

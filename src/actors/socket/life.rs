@@ -8,6 +8,7 @@ use super::Socket;
 use crate::counters::Counter;
 use crate::endpoint::{Endpoint, Transport};
 use crate::error::{Error, ErrorKind, Result};
+use crate::kinds::SocketType;
 use crate::messages::{EventKind, SocketState};
 
 impl<K: Pattern> Socket<K> {
@@ -17,6 +18,8 @@ impl<K: Pattern> Socket<K> {
         match self.opening.open(&mut self.inbound) {
             Ok(live) => {
                 self.live = Some(live);
+                let named = self.opening.endpoints.iter().filter_map(|plan| plan.peer.clone());
+                self.names = named.filter(|_| K::TYPE == SocketType::Stream).collect();
                 if std::mem::take(&mut self.was_up) {
                     self.around.count(Counter::Restarts);
                 }
@@ -82,7 +85,7 @@ impl<K: Pattern> Socket<K> {
                 !plan.bind && plan.given == endpoint && plan.connected.is_some_and(|at| at < gone)
             });
             for plan in cut_off {
-                match live.reconnect(&endpoint) {
+                match live.reconnect(&endpoint, plan.peer.as_ref()) {
                     Ok(()) => plan.connected = Some(Instant::now()),
                     Err(error) => tracing::warn!(%endpoint, %error, "cannot connect again"),
                 }

@@ -1,0 +1,649 @@
+//! A proxy: two sockets, between which libzmq itself moves messages.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context as TaskContext, Poll};
+use std::thread;
+use std::time::Instant;
+
+use actix::{Actor, AsyncContext, Context, Handler, Recipient, ResponseFuture, SpawnHandle, fut};
+use futures::channel::oneshot;
+
+use super::events::Events;
+use super::open::Opening;
+use super::pattern::{Pattern, Surroundings};
+use super::shared::{LastCall, Shared};
+use crate::blueprint::{Blueprint, Placement};
+use crate::counters::Counter;
+use crate::deliver::{IntoReceiver, Receiver};
+use crate::engine::backoff::{Backoff, RestartPolicy};
+use crate::engine::deadlines::after;
+use crate::engine::tap::Tap;
+use crate::error::{Error, ErrorKind, Result};
+use crate::kinds::{Dealer, Pull, Push, Router, SocketType, XPub, XSub};
+use crate::messages::{
+    Captured, Close, EndpointStatus, EventKind, Pause, ProxyStatistics, Resume, SideStatistics,
+    SocketEvent, SocketReport, SocketState, Statistics, Watch,
+};
+use crate::multipart::Multipart;
+use crate::options::QueueLimits;
+use crate::sys::{self, Errno};
+
+/// Two sockets, between which libzmq moves messages at its own speed, on a
+/// thread of its own (`zmq_proxy_steerable(3)`).
+///
+/// | Made by | Frontend | Backend | For |
+/// |---|---|---|---|
+/// | [`queue`](Self::queue) | ROUTER | DEALER | requests to workers, and their replies back |
+/// | [`forwarder`](Self::forwarder) | XSUB | XPUB | publications from many to many, and subscriptions back |
+/// | [`streamer`](Self::streamer) | PULL | PUSH | jobs from many to many |
+///
+/// It takes [`Pause`], [`Resume`], [`Statistics`], [`Watch`] and [`Close`], is in
+/// the factory's [`Status`](crate::Status) with the endpoints of both sides, and
+/// ends with the factory, after the sockets that send. A failure of a side has
+/// both opened again by the restart policy.
+///
+/// What it does not do: unlike a [`RouterSocket`](crate::RouterSocket) its
+/// ROUTER drops, as libzmq's does, a reply to a client that is gone. What is in
+/// libzmq's queues when it ends is sent for the time of the linger.
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+/// use actix_zmq::prelude::*;
+///
+/// # #[actix::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let zmq = Factory::builder().start();
+/// let queue = Proxy::queue(
+///     RouterSocket::bind("inproc://clients"),
+///     DealerSocket::bind("inproc://workers"),
+/// );
+/// let queue = zmq.send(OpenProxy(queue)).await??;
+/// zmq.send(Open(ReplySocket::connect("inproc://workers").on_message(
+///     |request: IncomingRequest| {
+///         let IncomingRequest { body, responder } = request;
+///         let _ = responder.reply(body);
+///     },
+/// )))
+/// .await??;
+/// let client = zmq.send(Open(RequestSocket::connect("inproc://clients"))).await??;
+/// let reply = client.send(Request::new("hello")).await??;
+/// assert_eq!(reply, "hello".into());
+/// assert_eq!(queue.send(Statistics).await??.frontend.received, 1);
+/// # zmq.send(Shutdown::within(Duration::from_secs(1))).await?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct Proxy {
+    sides: [Opening; 2],
+    capture: Option<Receiver<Captured>>,
+    around: Surroundings,
+    backoff: Backoff,
+    context: Option<sys::Context>,
+    opener: Option<oneshot::Sender<Result<()>>>,
+    live: Option<Live>,
+    was_up: bool,
+    reopen_at: Option<Instant>,
+    alarm: Option<(Instant, SpawnHandle)>,
+    gone: bool,
+    ended: bool,
+}
+
+/// A proxy that runs.
+struct Live {
+    control: Tap,
+    captured: Option<Tap>,
+    /// Commands that libzmq will copy to the capture, as if they were messages.
+    copied: Vec<&'static str>,
+    /// Who waits for statistics, in the order of the questions.
+    asked: VecDeque<oneshot::Sender<Result<ProxyStatistics>>>,
+    /// What was counted of the statistics already.
+    counted: ProxyStatistics,
+    outcome: oneshot::Receiver<std::result::Result<(), Errno>>,
+    told_to_end: bool,
+}
+
+/// Describes a proxy: its two sides, and who hears of what goes through.
+#[must_use = "a blueprint does nothing until it is opened"]
+pub struct ProxyBlueprint {
+    pub(super) mistake: Option<Error>,
+    pub(super) name: Option<String>,
+    pub(super) restart: RestartPolicy,
+    watchers: Vec<Recipient<SocketEvent>>,
+    capture: Option<Receiver<Captured>>,
+    sides: [Side; 2],
+}
+
+struct Side {
+    options: crate::options::SocketOptions,
+    linger: Option<std::time::Duration>,
+    endpoints: Vec<crate::blueprint::Plan>,
+    wiring: super::pattern::Wiring,
+}
+
+impl Side {
+    fn of<K: Pattern>(blueprint: Blueprint<K>) -> (Self, Option<Error>) {
+        let placed = matches!(blueprint.placement, Placement::Factory);
+        let misplaced = || {
+            let error = Error::new(ErrorKind::InvalidOption);
+            error.detail("a proxy has a thread of its own, and no arbiter")
+        };
+        let mistake = blueprint.mistake.or_else(|| (!placed).then(misplaced));
+        let side = Self {
+            options: blueprint.options,
+            linger: blueprint.linger,
+            endpoints: blueprint.endpoints,
+            // What libzmq's proxy cannot send must not end it.
+            wiring: super::pattern::Wiring { mandatory: false, ..K::WIRING },
+        };
+        (side, mistake)
+    }
+}
+
+impl Proxy {
+    /// Requests to workers, spread in turn, and their replies back: ROUTER and DEALER.
+    pub fn queue(frontend: Blueprint<Router>, backend: Blueprint<Dealer>) -> ProxyBlueprint {
+        ProxyBlueprint::new(frontend, backend)
+    }
+
+    /// Publications from many to many, and subscriptions back: XSUB, to which
+    /// publishers connect, and XPUB, to which subscribers do.
+    pub fn forwarder(frontend: Blueprint<XSub>, backend: Blueprint<XPub>) -> ProxyBlueprint {
+        ProxyBlueprint::new(frontend, backend)
+    }
+
+    /// Jobs from many to many: PULL and PUSH.
+    pub fn streamer(frontend: Blueprint<Pull>, backend: Blueprint<Push>) -> ProxyBlueprint {
+        ProxyBlueprint::new(frontend, backend)
+    }
+
+    pub(super) fn build(
+        blueprint: ProxyBlueprint,
+        context: &sys::Context,
+        linger: std::time::Duration,
+        shared: Arc<Shared>,
+        opener: oneshot::Sender<Result<()>>,
+    ) -> Self {
+        let events = Events::new(Arc::clone(&shared), blueprint.watchers);
+        Self {
+            sides: blueprint.sides.map(|side| Opening {
+                context: Some(context.clone()),
+                options: side.options,
+                linger: side.linger.unwrap_or(linger),
+                endpoints: side.endpoints,
+                wiring: side.wiring,
+                monitored: false,
+            }),
+            capture: blueprint.capture,
+            around: Surroundings::new(shared, events),
+            backoff: Backoff::new(blueprint.restart),
+            context: Some(context.clone()),
+            opener: Some(opener),
+            live: None,
+            was_up: false,
+            reopen_at: None,
+            alarm: None,
+            gone: false,
+            ended: false,
+        }
+    }
+
+    pub(super) fn shared(
+        id: crate::messages::SocketId,
+        name: Option<String>,
+        family: Arc<super::shared::Family>,
+    ) -> Shared {
+        Shared::new(id, name, SocketType::Proxy, QueueLimits::default(), false, family)
+    }
+
+    fn state(&self) -> SocketState {
+        self.around.shared.state()
+    }
+
+    /// Opens both sides and starts the thread.
+    fn start_thread(&mut self) -> Result<Live> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let Some(context) = self.context.clone() else { return Err(Error::new(ErrorKind::Closed)) };
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let tapped = |what: &str| -> Result<(Tap, sys::Socket)> {
+            let endpoint = format!("inproc://actix-zmq-{what}-{number}");
+            let ours = Tap::open(&context)?;
+            let theirs = sys::Socket::open(&context, sys::SocketType::Pair)
+                .and_then(|socket| {
+                    socket.set_i32(sys::option::OptionId::LINGER, 0)?;
+                    socket.bind(&endpoint)?;
+                    Ok(socket)
+                })
+                .map_err(Error::from_errno)?;
+            ours.connect(&endpoint)?;
+            Ok((ours, theirs))
+        };
+        let (control, steered) = tapped("proxy")?;
+        let captured = self.capture.as_ref().map(|_| tapped("capture")).transpose()?;
+        let (captured, capture) = captured.unzip();
+        let [frontend, backend] = &mut self.sides;
+        let (frontend, backend) = (frontend.assemble()?, backend.assemble()?);
+        let (tell, outcome) = oneshot::channel();
+        let shared = Arc::clone(&self.around.shared);
+        let work = move || {
+            let ended = sys::proxy(frontend, backend, capture, steered);
+            // Nobody minds if the actor is gone.
+            let _ = tell.send(ended);
+            shared.wake();
+        };
+        thread::Builder::new().name("zmq-proxy".into()).spawn(work).map_err(Error::from_io)?;
+        Ok(Live {
+            control,
+            captured,
+            copied: Vec::new(),
+            asked: VecDeque::new(),
+            counted: ProxyStatistics::default(),
+            outcome,
+            told_to_end: false,
+        })
+    }
+
+    fn open(&mut self) {
+        self.reopen_at = None;
+        match self.start_thread() {
+            Ok(live) => {
+                self.live = Some(live);
+                if std::mem::take(&mut self.was_up) {
+                    self.around.count(Counter::Restarts);
+                }
+                self.around.shared.set_state(SocketState::Up);
+                self.backoff.succeeded(Instant::now());
+                let endpoints = self.publish_endpoints();
+                self.around.events.emit(EventKind::Up { endpoints });
+                self.answer_opener(Ok(()));
+            }
+            Err(error) if self.opener.is_some() || error.kind() == ErrorKind::Closed => {
+                self.answer_opener(Err(error));
+                self.close();
+            }
+            Err(error) => self.fail(error),
+        }
+    }
+
+    fn publish_endpoints(&self) -> Vec<crate::endpoint::Endpoint> {
+        let plans = self.sides.iter().flat_map(|side| &side.endpoints);
+        let status: Vec<_> = plans
+            .map(|plan| {
+                let endpoint = plan.resolved.as_ref().unwrap_or(&plan.given).clone();
+                if plan.bind {
+                    EndpointStatus::Bound(endpoint)
+                } else {
+                    EndpointStatus::Connected(endpoint)
+                }
+            })
+            .collect();
+        let endpoints = status.iter().map(|status| status.endpoint().clone()).collect();
+        self.around.shared.set_endpoints(status);
+        endpoints
+    }
+
+    fn answer_opener(&mut self, result: Result<()>) {
+        if let Some(opener) = self.opener.take() {
+            // Dropping `OpenProxy` does not undo it.
+            let _ = opener.send(result);
+        }
+    }
+
+    /// It failed: open it again later, or give up.
+    fn fail(&mut self, reason: Error) {
+        self.was_up |= self.live.is_some();
+        self.live = None;
+        let now = Instant::now();
+        let reason = Arc::new(reason);
+        tracing::warn!(proxy = %self.around.shared.id, %reason, "proxy is down");
+        self.around.events.emit(EventKind::Down { reason: Arc::clone(&reason) });
+        match self.backoff.failed(now, fastrand::f64()) {
+            Some(after) => {
+                self.around.shared.set_state(SocketState::Down);
+                let attempt = self.backoff.attempt();
+                self.around.events.emit(EventKind::Restarting { attempt, after });
+                self.reopen_at = now.checked_add(after);
+            }
+            None => {
+                self.around.events.emit(EventKind::GaveUp { reason });
+                self.close();
+            }
+        }
+    }
+
+    /// The end. A thread that still runs is left to the context's.
+    fn close(&mut self) {
+        if self.state() == SocketState::Closed {
+            return;
+        }
+        let confirmed = self.live.is_none() || self.ended;
+        self.live = None;
+        self.context = None;
+        for side in &mut self.sides {
+            side.context = None;
+        }
+        self.reopen_at = None;
+        self.around.events.emit(EventKind::Closed);
+        self.around.events.finish();
+        self.around.shared.closed(self.around.shared.report_now(0, confirmed));
+    }
+
+    fn turn(&mut self, ctx: &mut Context<Self>, cx: &mut TaskContext<'_>) -> Poll<()> {
+        self.around.shared.register(cx.waker());
+        let now = Instant::now();
+        if self.reopen_at.is_some_and(|at| at <= now) && self.state() == SocketState::Down {
+            self.open();
+        }
+        if !ctx.connected() && self.around.shared.close_deadline().is_none() {
+            drop(self.around.shared.order_close(after(now, self.sides[0].linger), None));
+        }
+        if let Some(deadline) = self.around.shared.close_deadline() {
+            self.end(now >= deadline);
+        }
+        if let Err(errno) = self.listen(cx) {
+            self.ended = true;
+            match errno {
+                None | Some(Errno::TERM) => self.close(),
+                Some(_) if self.state() == SocketState::Closing => self.close(),
+                Some(errno) => self.fail(Error::from_errno(errno)),
+            }
+        }
+        self.around.report_losses();
+        self.around.events.poll(cx);
+        if self.state() == SocketState::Closed {
+            return Poll::Ready(());
+        }
+        self.set_alarm(ctx, now);
+        Poll::Pending
+    }
+
+    /// Has the thread end, and does not wait for it beyond the deadline.
+    fn end(&mut self, due: bool) {
+        self.answer_opener(Err(Error::new(ErrorKind::Closed)));
+        if due || self.live.is_none() {
+            self.close();
+            return;
+        }
+        self.around.shared.set_state(SocketState::Closing);
+        if let Some(live) = &mut self.live
+            && !std::mem::replace(&mut live.told_to_end, true)
+        {
+            // The last figures come before the end.
+            let (tell, _) = oneshot::channel();
+            live.asked.push_back(tell);
+            for command in ["STATISTICS", "TERMINATE"] {
+                if live.steer(command).is_err() {
+                    self.close();
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Takes what the thread says. An error is its end, with the reason if there is one.
+    fn listen(&mut self, cx: &mut TaskContext<'_>) -> std::result::Result<(), Option<Errno>> {
+        let Some(live) = &mut self.live else { return Ok(()) };
+        let Live { control, asked, counted, captured, copied, outcome, told_to_end } = live;
+        let around = &mut self.around;
+        let shared = Arc::clone(&around.shared);
+        control
+            .drain(cx, |frames| {
+                let statistics = parse(&frames);
+                count(&shared, counted, &statistics);
+                if let Some(asker) = asked.pop_front() {
+                    let _ = asker.send(Ok(statistics));
+                }
+            })
+            .map_err(Some)?;
+        if let (Some(captured), Some(receiver)) = (captured, &mut self.capture) {
+            // Once it is to end, whoever is slow must not hold it up.
+            while *told_to_end || around.poll_receiver(receiver, &mut self.gone, cx).is_ready() {
+                match captured.poll_receive(cx).map_err(Some)? {
+                    Poll::Ready(frames) if is_copy(copied, &frames) => {}
+                    Poll::Ready(frames) if *told_to_end => {
+                        drop(frames);
+                        around.count(Counter::Undelivered);
+                    }
+                    Poll::Ready(frames) => {
+                        if !around.delivered(receiver.deliver(Captured(frames))) {
+                            // The receiver broke; the proxy did not.
+                            around.failure = None;
+                        }
+                    }
+                    Poll::Pending => break,
+                }
+            }
+            receiver.flush();
+        }
+        match outcome.try_recv() {
+            Ok(None) => Ok(()),
+            Ok(Some(Ok(()))) | Err(_) => Err(None),
+            Ok(Some(Err(errno))) => Err(Some(errno)),
+        }
+    }
+
+    fn set_alarm(&mut self, ctx: &mut Context<Self>, now: Instant) {
+        let due = [self.reopen_at, self.around.shared.close_deadline()];
+        let Some(due) = due.into_iter().flatten().min() else { return };
+        if let Some((at, handle)) = self.alarm {
+            if at <= due {
+                return;
+            }
+            ctx.cancel_future(handle);
+        }
+        let handle = ctx.run_later(due.saturating_duration_since(now), |act, _| {
+            act.alarm = None;
+            act.around.shared.wake();
+        });
+        self.alarm = Some((due, handle));
+    }
+
+    /// Steers the thread.
+    fn steer(&mut self, command: &'static str) -> Result<&mut Live> {
+        let closing = || Error::new(ErrorKind::Closed);
+        match self.state() {
+            SocketState::Closing | SocketState::Closed => return Err(closing()),
+            SocketState::Opening | SocketState::Up | SocketState::Down => {}
+        }
+        let Some(live) = &mut self.live else { return Err(Error::new(ErrorKind::Restarting)) };
+        live.steer(command).map_err(Error::from_errno)?;
+        Ok(live)
+    }
+}
+
+impl Live {
+    fn steer(&mut self, command: &'static str) -> std::result::Result<(), Errno> {
+        self.control.send(command.into())?;
+        if self.captured.is_some() {
+            self.copied.push(command);
+        }
+        Ok(())
+    }
+}
+
+/// Whether a captured message is the copy of a command, and which: then it is
+/// not expected any more. A message of the same words is as good as the copy.
+fn is_copy(copied: &mut Vec<&'static str>, frames: &Multipart) -> bool {
+    let [only] = &frames[..] else { return false };
+    let at = copied.iter().position(|command| command.as_bytes() == &only[..]);
+    at.map(|at| copied.remove(at)).is_some()
+}
+
+/// Eight numbers, each as the machine writes it.
+fn parse(frames: &Multipart) -> ProxyStatistics {
+    let number = |at: usize| -> u64 {
+        let bytes = frames.get(at).and_then(|frame| frame.first_chunk::<8>());
+        bytes.map_or(0, |bytes| u64::from_ne_bytes(*bytes))
+    };
+    let side = |at| SideStatistics {
+        received: number(at),
+        received_bytes: number(at + 1),
+        sent: number(at + 2),
+        sent_bytes: number(at + 3),
+    };
+    ProxyStatistics { frontend: side(0), backend: side(4) }
+}
+
+/// Adds what is new to the socket's counters.
+fn count(shared: &Shared, counted: &mut ProxyStatistics, now: &ProxyStatistics) {
+    let before = std::mem::replace(counted, *now);
+    for (counter, field) in [
+        (Counter::Received, (|side| side.received) as fn(&SideStatistics) -> u64),
+        (Counter::ReceivedBytes, |side| side.received_bytes),
+        (Counter::Sent, |side| side.sent),
+        (Counter::SentBytes, |side| side.sent_bytes),
+    ] {
+        let sum = |of: &ProxyStatistics| field(&of.frontend) + field(&of.backend);
+        shared.count(counter, sum(now).saturating_sub(sum(&before)));
+    }
+}
+
+impl ProxyBlueprint {
+    fn new<F: Pattern, B: Pattern>(frontend: Blueprint<F>, backend: Blueprint<B>) -> Self {
+        let (frontend, wrong) = Side::of(frontend);
+        let (backend, also_wrong) = Side::of(backend);
+        Self {
+            mistake: wrong.or(also_wrong),
+            name: None,
+            restart: RestartPolicy::default(),
+            watchers: Vec::new(),
+            capture: None,
+            sides: [frontend, backend],
+        }
+    }
+
+    /// A name for reports and logs. By default, none.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Hands a copy of everything that goes through, in both directions, to a
+    /// receiver. One that is slow slows the proxy: nothing is left out.
+    ///
+    /// # Default
+    /// Nobody hears of it.
+    pub fn capture(mut self, receiver: impl IntoReceiver<Captured>) -> Self {
+        self.capture = Some(receiver.into_receiver());
+        self
+    }
+
+    /// Sends the proxy's events to a recipient, from the first on.
+    pub fn watch(mut self, recipient: Recipient<SocketEvent>) -> Self {
+        self.watchers.push(recipient);
+        self
+    }
+
+    /// How and how often the proxy is opened again after a failure.
+    pub fn restart(mut self, policy: RestartPolicy) -> Self {
+        self.restart = policy;
+        self
+    }
+}
+
+impl Actor for Proxy {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        self.open();
+        ctx.spawn(Driver);
+    }
+}
+
+/// Polls the proxy's turn as long as the actor lives.
+struct Driver;
+
+impl fut::ActorFuture<Proxy> for Driver {
+    type Output = ();
+
+    fn poll(
+        self: Pin<&mut Self>,
+        proxy: &mut Proxy,
+        ctx: &mut Context<Proxy>,
+        task: &mut TaskContext<'_>,
+    ) -> Poll<()> {
+        proxy.turn(ctx, task)
+    }
+}
+
+impl Handler<Pause> for Proxy {
+    type Result = Result<()>;
+
+    fn handle(&mut self, _: Pause, _ctx: &mut Context<Self>) -> Result<()> {
+        self.steer("PAUSE").map(|_| ())
+    }
+}
+
+impl Handler<Resume> for Proxy {
+    type Result = Result<()>;
+
+    fn handle(&mut self, _: Resume, _ctx: &mut Context<Self>) -> Result<()> {
+        self.steer("RESUME").map(|_| ())
+    }
+}
+
+impl Handler<Statistics> for Proxy {
+    type Result = ResponseFuture<Result<ProxyStatistics>>;
+
+    fn handle(&mut self, _: Statistics, _ctx: &mut Context<Self>) -> Self::Result {
+        let (tell, told) = oneshot::channel();
+        match self.steer("STATISTICS") {
+            Ok(live) => live.asked.push_back(tell),
+            Err(error) => {
+                let _ = tell.send(Err(error));
+            }
+        }
+        Box::pin(async move { told.await.unwrap_or_else(|_| Err(Error::new(ErrorKind::Closed))) })
+    }
+}
+
+impl Handler<Watch> for Proxy {
+    type Result = ();
+
+    fn handle(&mut self, Watch(recipient): Watch, _ctx: &mut Context<Self>) {
+        self.around.events.watch(recipient);
+    }
+}
+
+impl Handler<LastCall> for Proxy {
+    type Result = ();
+
+    fn handle(&mut self, _: LastCall, _ctx: &mut Context<Self>) {
+        // What it moves is not in its mailbox.
+    }
+}
+
+impl Handler<Close> for Proxy {
+    type Result = ResponseFuture<Result<SocketReport>>;
+
+    fn handle(&mut self, close: Close, _ctx: &mut Context<Self>) -> Self::Result {
+        let linger = self.sides.iter().map(|side| side.linger).max().unwrap_or_default();
+        let deadline = after(Instant::now(), close.within.unwrap_or(linger));
+        let told = self.around.shared.order_close(deadline, None);
+        Box::pin(async move { told.await.map_err(|_| Error::new(ErrorKind::Closed)) })
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        // The arbiter ends first: the thread is told, and left to itself.
+        self.end(false);
+        self.close();
+    }
+}
+
+impl fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Proxy").field("id", &self.around.shared.id).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for ProxyBlueprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProxyBlueprint").field("name", &self.name).finish_non_exhaustive()
+    }
+}
