@@ -198,3 +198,51 @@ impl<'de> Deserialize<'de> for CurveSecretKey {
         text.parse().map_err(D::Error::custom)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn secrets_do_not_print() {
+        let secret = Secret::new("swordfish");
+        let key = CurveSecretKey::from([7; 32]);
+        let pair = CurveKeyPair { public: [1; 32].into(), secret: key.clone() };
+        for text in [format!("{secret:?}"), format!("{key:?}"), format!("{pair:?}")] {
+            assert!(!text.contains("swordfish") && !text.contains('7'), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_text_that_is_no_key_is_refused() {
+        let good = CurvePublicKey::from([255; 32]).to_string();
+        assert_eq!(good.parse::<CurvePublicKey>().map(|key| key.0).ok(), Some([255; 32]));
+        for text in ["", "abc", &good[1..], &format!("{good}{good}"), &"\"".repeat(40), "ü"] {
+            assert!(text.parse::<CurvePublicKey>().is_err(), "{text:?}");
+            assert!(text.parse::<CurveSecretKey>().is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_linked_libzmq_tells_whether_it_has_curve() {
+        // Read by `.ci/system-libzmq`.
+        let curve = CurveKeyPair::generate();
+        println!("curve: {}", curve.is_ok());
+        if let Err(error) = curve {
+            assert_eq!(error.kind(), ErrorKind::Unsupported);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_key_comes_back_from_its_text(bytes: [u8; 32]) {
+            let public = CurvePublicKey::from(bytes);
+            prop_assert_eq!(public.to_string().parse::<CurvePublicKey>().ok(), Some(public));
+            let secret = CurveSecretKey::from(bytes);
+            let text = secret.expose_z85().map_err(|error| TestCaseError::fail(error.to_string()))?;
+            prop_assert_eq!(text.expose().parse::<CurveSecretKey>().ok(), Some(secret));
+        }
+    }
+}
