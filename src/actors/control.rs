@@ -151,6 +151,11 @@ impl<K: Pattern> Handler<SetOption> for Socket<K> {
         self.breathe(ctx);
         self.check_open()?;
         option.check(K::TYPE)?;
+        if matches!(option, SocketOption::Conflate(_)) {
+            // It would mix up messages of several frames that are on their way.
+            let error = Error::new(ErrorKind::InvalidOption);
+            return Err(error.detail("conflate is set before the socket is opened"));
+        }
         if self.state() == SocketState::Up {
             self.with_socket(|socket| Ok(option.set(socket)))??;
         }

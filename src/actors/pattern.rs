@@ -80,6 +80,12 @@ pub trait Pattern: Kind {
         false
     }
 
+    /// Whether its messages are single frames, so that libzmq can keep the newest alone.
+    #[doc(hidden)]
+    fn conflates(_setup: &Self::Setup) -> bool {
+        true
+    }
+
     /// What is wrong with a setup, before anything starts.
     #[doc(hidden)]
     fn check(_setup: &Self::Setup) -> Result<()> {

@@ -102,6 +102,10 @@ impl Pattern for Pub {
         Publishing::new(setup, None)
     }
 
+    fn conflates(setup: &PubSetup) -> bool {
+        setup.framing != TopicFraming::Frames
+    }
+
     fn check(setup: &PubSetup) -> Result<()> {
         setup.framing.check()
     }

@@ -45,6 +45,10 @@ impl Pattern for Sub {
         Subscribing::new(setup, Way::Option)
     }
 
+    fn conflates(setup: &SubSetup) -> bool {
+        setup.framing != TopicFraming::Frames
+    }
+
     fn check(setup: &SubSetup) -> Result<()> {
         setup.check()
     }

@@ -306,6 +306,40 @@ async fn curve_works_or_is_unsupported_with_the_remedy() {
 }
 
 #[actix::test]
+async fn only_single_frames_are_conflated() {
+    within(async {
+        let zmq = Factory::builder().start();
+        let (fill, mut told) = inbox();
+        let mixed_up = SubSocket::bind(ANY_PORT).conflate(true).topic("").on_message(fill.clone());
+        let refused = zmq.send(Open(mixed_up)).await.unwrap();
+        assert_eq!(refused.unwrap_err().kind(), ErrorKind::InvalidOption);
+        let tagged = || TopicFraming::tagged();
+        let sub = SubSocket::bind(ANY_PORT).name("sub").framing(tagged()).conflate(true).topic("");
+        let sub = open(&zmq, sub.on_message(fill)).await;
+        let publisher = PubSocket::connect(bound(&zmq, "sub").await).framing(tagged());
+        let publisher = open(&zmq, publisher.conflate(true)).await;
+        let wait = WaitSubscribers { topic: "t".into(), count: 1, deadline: ms(10_000) };
+        publisher.send(wait).await.unwrap().unwrap();
+        for number in 0..1_000_u32 {
+            let publish = Publish::new("t", number.to_string());
+            publisher.send(publish).await.unwrap().unwrap();
+        }
+        // Whatever was left out, the newest came, and none came twice.
+        let mut last = None;
+        while last != Some(999) {
+            let TopicMessage { body, .. }: TopicMessage = told.next().await;
+            let number = std::str::from_utf8(&body[0]).unwrap().parse::<u32>().unwrap();
+            assert!(last < Some(number), "{last:?} {number}");
+            last = Some(number);
+        }
+        let late = sub.send(SetOption(SocketOption::Conflate(false))).await.unwrap();
+        assert_eq!(late.unwrap_err().kind(), ErrorKind::InvalidOption);
+        finish(zmq).await;
+    })
+    .await;
+}
+
+#[actix::test]
 async fn ipv6_for_all_sockets_is_the_factorys_to_say() {
     within(async {
         let zmq = Factory::builder().ipv6(true).max_message_size(1 << 20).start();

@@ -31,7 +31,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::messages::{
     Ended, Open, OpenProxy, Shutdown, ShutdownReport, SocketStatus, Status, Watch,
 };
-use crate::options::ContextOptions;
+use crate::options::{ContextOptions, SocketOption};
 use crate::sys;
 
 /// The actor that owns one ZeroMQ context and every socket on it.
@@ -120,6 +120,12 @@ impl Factory {
     fn open<K: Pattern>(&mut self, Open(blueprint): Open<K>) -> Result<Pending<Socket<K>>> {
         let mut blueprint = blueprint;
         let mistake = blueprint.mistake.take().or_else(|| K::check(&blueprint.setup).err());
+        let conflated = blueprint.options.iter().any(|one| *one == SocketOption::Conflate(true));
+        let mixed_up = (conflated && !K::conflates(&blueprint.setup)).then(|| {
+            let error = Error::new(ErrorKind::InvalidOption);
+            error.detail("conflate takes messages of one frame: use another topic framing")
+        });
+        let mistake = mistake.or(mixed_up);
         let context = self.admit(mistake)?;
         let (placement, arbiter) = self.place(&blueprint.placement)?;
         let shared = Arc::new(Shared::new(
