@@ -19,7 +19,7 @@ use crate::keys::{CurvePublicKey, CurveSecretKey, Secret};
 use crate::kinds::{
     self, Publishes, Queues, Receives, Replies, Reply, Req, Requests, Routes, Subscribes, XPub,
 };
-use crate::messages::{Admission, SocketEvent, Subscription, TopicMessage};
+use crate::messages::{Admission, EndpointStatus, SocketEvent, Subscription, TopicMessage};
 use crate::multipart::Frame;
 use crate::options::table::option_table;
 use crate::options::{GssapiName, Overflow, QueueLimits, SocketOption, SocketOptions};
@@ -62,6 +62,21 @@ impl Plan {
     /// An endpoint as it was asked for.
     pub(crate) const fn new(given: Endpoint, bind: bool) -> Self {
         Self { given, resolved: None, connected: None, bind, peer: None }
+    }
+
+    /// Where it is, as far as that is known.
+    pub(crate) fn endpoint(&self) -> &Endpoint {
+        self.resolved.as_ref().unwrap_or(&self.given)
+    }
+
+    /// How it is told.
+    pub(crate) fn status(&self) -> EndpointStatus {
+        let endpoint = self.endpoint().clone();
+        if self.bind {
+            EndpointStatus::Bound(endpoint)
+        } else {
+            EndpointStatus::Connected(endpoint)
+        }
     }
 }
 

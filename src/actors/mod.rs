@@ -11,6 +11,7 @@
               outside can call what they deal in"
 )]
 
+mod alarm;
 mod connections;
 mod control;
 mod events;

@@ -93,8 +93,7 @@ impl Opening {
             plan.connected = Some(Instant::now());
         }
         for plan in self.endpoints.iter_mut().filter(|plan| plan.bind) {
-            let endpoint = plan.resolved.as_ref().unwrap_or(&plan.given);
-            plan.resolved = Some(bind(&socket, monitor.as_mut(), endpoint)?);
+            plan.resolved = Some(bind(&socket, monitor.as_mut(), plan.endpoint())?);
         }
         Ok((socket, monitor))
     }

@@ -1,5 +1,8 @@
 //! A proxy: two sockets, between which libzmq itself moves messages.
 
+mod blueprint;
+mod live;
+
 use std::collections::VecDeque;
 use std::fmt;
 use std::pin::Pin;
@@ -7,28 +10,32 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context as TaskContext, Poll};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use actix::{Actor, AsyncContext, Context, Handler, Recipient, ResponseFuture, SpawnHandle, fut};
+use actix::{Actor, AsyncContext, Context, Handler, ResponseFuture, fut};
 use futures::channel::oneshot;
 
+pub use blueprint::ProxyBlueprint;
+use live::{Live, count, is_copy, parse};
+
+use super::alarm::Alarm;
 use super::events::Events;
 use super::open::Opening;
-use super::pattern::{Pattern, Surroundings};
-use super::shared::{LastCall, Shared};
-use crate::blueprint::{Blueprint, Placement};
+use super::pattern::Surroundings;
+use super::shared::{Family, LastCall, Shared};
+use crate::blueprint::{Blueprint, Plan};
 use crate::counters::Counter;
-use crate::deliver::{IntoReceiver, Receiver};
-use crate::engine::backoff::{Backoff, RestartPolicy};
+use crate::deliver::Receiver;
+use crate::endpoint::Endpoint;
+use crate::engine::backoff::Backoff;
 use crate::engine::deadlines::after;
 use crate::engine::tap::Tap;
 use crate::error::{Error, ErrorKind, Result};
 use crate::kinds::{Dealer, Pull, Push, Router, SocketType, XPub, XSub};
 use crate::messages::{
-    Captured, Close, EndpointStatus, EventKind, Pause, ProxyStatistics, Resume, SideStatistics,
-    SocketEvent, SocketReport, SocketState, Statistics, Watch,
+    Captured, Close, EventKind, Pause, ProxyStatistics, Resume, SocketId, SocketReport,
+    SocketState, Statistics, Watch,
 };
-use crate::multipart::Multipart;
 use crate::options::QueueLimits;
 use crate::sys::{self, Errno};
 
@@ -88,60 +95,9 @@ pub struct Proxy {
     live: Option<Live>,
     was_up: bool,
     reopen_at: Option<Instant>,
-    alarm: Option<(Instant, SpawnHandle)>,
+    alarm: Alarm,
     gone: bool,
     ended: bool,
-}
-
-/// A proxy that runs.
-struct Live {
-    control: Tap,
-    captured: Option<Tap>,
-    /// Commands that libzmq will copy to the capture, as if they were messages.
-    copied: Vec<&'static str>,
-    /// Who waits for statistics, in the order of the questions.
-    asked: VecDeque<oneshot::Sender<Result<ProxyStatistics>>>,
-    /// What was counted of the statistics already.
-    counted: ProxyStatistics,
-    outcome: oneshot::Receiver<std::result::Result<(), Errno>>,
-    told_to_end: bool,
-}
-
-/// Describes a proxy: its two sides, and who hears of what goes through.
-#[must_use = "a blueprint does nothing until it is opened"]
-pub struct ProxyBlueprint {
-    pub(super) mistake: Option<Error>,
-    pub(super) name: Option<String>,
-    pub(super) restart: RestartPolicy,
-    watchers: Vec<Recipient<SocketEvent>>,
-    capture: Option<Receiver<Captured>>,
-    sides: [Side; 2],
-}
-
-struct Side {
-    options: crate::options::SocketOptions,
-    linger: Option<std::time::Duration>,
-    endpoints: Vec<crate::blueprint::Plan>,
-    wiring: super::pattern::Wiring,
-}
-
-impl Side {
-    fn of<K: Pattern>(blueprint: Blueprint<K>) -> (Self, Option<Error>) {
-        let placed = matches!(blueprint.placement, Placement::Factory);
-        let misplaced = || {
-            let error = Error::new(ErrorKind::InvalidOption);
-            error.detail("a proxy has a thread of its own, and no arbiter")
-        };
-        let mistake = blueprint.mistake.or_else(|| (!placed).then(misplaced));
-        let side = Self {
-            options: blueprint.options,
-            linger: blueprint.linger,
-            endpoints: blueprint.endpoints,
-            // What libzmq's proxy cannot send must not end it.
-            wiring: super::pattern::Wiring { mandatory: false, ..K::WIRING },
-        };
-        (side, mistake)
-    }
 }
 
 impl Proxy {
@@ -164,7 +120,7 @@ impl Proxy {
     pub(super) fn build(
         blueprint: ProxyBlueprint,
         context: &sys::Context,
-        linger: std::time::Duration,
+        linger: Duration,
         shared: Arc<Shared>,
         opener: oneshot::Sender<Result<()>>,
     ) -> Self {
@@ -186,17 +142,13 @@ impl Proxy {
             live: None,
             was_up: false,
             reopen_at: None,
-            alarm: None,
+            alarm: Alarm::default(),
             gone: false,
             ended: false,
         }
     }
 
-    pub(super) fn shared(
-        id: crate::messages::SocketId,
-        name: Option<String>,
-        family: Arc<super::shared::Family>,
-    ) -> Shared {
+    pub(super) fn shared(id: SocketId, name: Option<String>, family: Arc<Family>) -> Shared {
         Shared::new(id, name, SocketType::Proxy, QueueLimits::default(), false, family)
     }
 
@@ -269,21 +221,10 @@ impl Proxy {
         }
     }
 
-    fn publish_endpoints(&self) -> Vec<crate::endpoint::Endpoint> {
-        let plans = self.sides.iter().flat_map(|side| &side.endpoints);
-        let status: Vec<_> = plans
-            .map(|plan| {
-                let endpoint = plan.resolved.as_ref().unwrap_or(&plan.given).clone();
-                if plan.bind {
-                    EndpointStatus::Bound(endpoint)
-                } else {
-                    EndpointStatus::Connected(endpoint)
-                }
-            })
-            .collect();
-        let endpoints = status.iter().map(|status| status.endpoint().clone()).collect();
-        self.around.shared.set_endpoints(status);
-        endpoints
+    fn publish_endpoints(&self) -> Vec<Endpoint> {
+        let plans = || self.sides.iter().flat_map(|side| &side.endpoints);
+        self.around.shared.set_endpoints(plans().map(Plan::status).collect());
+        plans().map(|plan| plan.endpoint().clone()).collect()
     }
 
     fn answer_opener(&mut self, result: Result<()>) {
@@ -357,7 +298,8 @@ impl Proxy {
         if self.state() == SocketState::Closed {
             return Poll::Ready(());
         }
-        self.set_alarm(ctx, now);
+        let due = [self.reopen_at, self.around.shared.close_deadline()];
+        self.alarm.set(due.into_iter().flatten().min(), ctx, &self.around.shared);
         Poll::Pending
     }
 
@@ -426,22 +368,6 @@ impl Proxy {
         }
     }
 
-    fn set_alarm(&mut self, ctx: &mut Context<Self>, now: Instant) {
-        let due = [self.reopen_at, self.around.shared.close_deadline()];
-        let Some(due) = due.into_iter().flatten().min() else { return };
-        if let Some((at, handle)) = self.alarm {
-            if at <= due {
-                return;
-            }
-            ctx.cancel_future(handle);
-        }
-        let handle = ctx.run_later(due.saturating_duration_since(now), |act, _| {
-            act.alarm = None;
-            act.around.shared.wake();
-        });
-        self.alarm = Some((due, handle));
-    }
-
     /// Steers the thread.
     fn steer(&mut self, command: &'static str) -> Result<&mut Live> {
         let closing = || Error::new(ErrorKind::Closed);
@@ -452,96 +378,6 @@ impl Proxy {
         let Some(live) = &mut self.live else { return Err(Error::new(ErrorKind::Restarting)) };
         live.steer(command).map_err(Error::from_errno)?;
         Ok(live)
-    }
-}
-
-impl Live {
-    fn steer(&mut self, command: &'static str) -> std::result::Result<(), Errno> {
-        self.control.send(command.into())?;
-        if self.captured.is_some() {
-            self.copied.push(command);
-        }
-        Ok(())
-    }
-}
-
-/// Whether a captured message is the copy of a command, and which: then it is
-/// not expected any more. A message of the same words is as good as the copy.
-fn is_copy(copied: &mut Vec<&'static str>, frames: &Multipart) -> bool {
-    let [only] = &frames[..] else { return false };
-    let at = copied.iter().position(|command| command.as_bytes() == &only[..]);
-    at.map(|at| copied.remove(at)).is_some()
-}
-
-/// Eight numbers, each as the machine writes it.
-fn parse(frames: &Multipart) -> ProxyStatistics {
-    let number = |at: usize| -> u64 {
-        let bytes = frames.get(at).and_then(|frame| frame.first_chunk::<8>());
-        bytes.map_or(0, |bytes| u64::from_ne_bytes(*bytes))
-    };
-    let side = |at| SideStatistics {
-        received: number(at),
-        received_bytes: number(at + 1),
-        sent: number(at + 2),
-        sent_bytes: number(at + 3),
-    };
-    ProxyStatistics { frontend: side(0), backend: side(4) }
-}
-
-/// Adds what is new to the socket's counters.
-fn count(shared: &Shared, counted: &mut ProxyStatistics, now: &ProxyStatistics) {
-    let before = std::mem::replace(counted, *now);
-    for (counter, field) in [
-        (Counter::Received, (|side| side.received) as fn(&SideStatistics) -> u64),
-        (Counter::ReceivedBytes, |side| side.received_bytes),
-        (Counter::Sent, |side| side.sent),
-        (Counter::SentBytes, |side| side.sent_bytes),
-    ] {
-        let sum = |of: &ProxyStatistics| field(&of.frontend) + field(&of.backend);
-        shared.count(counter, sum(now).saturating_sub(sum(&before)));
-    }
-}
-
-impl ProxyBlueprint {
-    fn new<F: Pattern, B: Pattern>(frontend: Blueprint<F>, backend: Blueprint<B>) -> Self {
-        let (frontend, wrong) = Side::of(frontend);
-        let (backend, also_wrong) = Side::of(backend);
-        Self {
-            mistake: wrong.or(also_wrong),
-            name: None,
-            restart: RestartPolicy::default(),
-            watchers: Vec::new(),
-            capture: None,
-            sides: [frontend, backend],
-        }
-    }
-
-    /// A name for reports and logs. By default, none.
-    pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.name = Some(name.into());
-        self
-    }
-
-    /// Hands a copy of everything that goes through, in both directions, to a
-    /// receiver. One that is slow slows the proxy: nothing is left out.
-    ///
-    /// # Default
-    /// Nobody hears of it.
-    pub fn capture(mut self, receiver: impl IntoReceiver<Captured>) -> Self {
-        self.capture = Some(receiver.into_receiver());
-        self
-    }
-
-    /// Sends the proxy's events to a recipient, from the first on.
-    pub fn watch(mut self, recipient: Recipient<SocketEvent>) -> Self {
-        self.watchers.push(recipient);
-        self
-    }
-
-    /// How and how often the proxy is opened again after a failure.
-    pub fn restart(mut self, policy: RestartPolicy) -> Self {
-        self.restart = policy;
-        self
     }
 }
 
@@ -639,11 +475,5 @@ impl Drop for Proxy {
 impl fmt::Debug for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Proxy").field("id", &self.around.shared.id).finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for ProxyBlueprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ProxyBlueprint").field("name", &self.name).finish_non_exhaustive()
     }
 }

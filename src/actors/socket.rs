@@ -8,9 +8,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix::{Actor, ActorFutureExt, AsyncContext, Context, SpawnHandle, fut};
+use actix::{Actor, ActorFutureExt, AsyncContext, Context, fut};
 use futures::channel::oneshot;
 
+use super::alarm::Alarm;
 use super::connections::Connections;
 use super::events::Events;
 use super::open::{Live, NamedArbiter, Opening, Origin};
@@ -25,7 +26,7 @@ use crate::engine::backoff::Backoff;
 use crate::engine::queue::Queue;
 use crate::engine::slots::Slots;
 use crate::error::{Error, ErrorKind, Result};
-use crate::messages::{EndpointStatus, SocketState};
+use crate::messages::SocketState;
 use crate::multipart::{Frame, Multipart};
 use crate::sys;
 
@@ -64,7 +65,7 @@ pub struct Socket<K: Pattern> {
     last_call: bool,
     /// How many more messages that libzmq has received a closing socket delivers.
     draining: u64,
-    alarm: Option<(Instant, SpawnHandle)>,
+    alarm: Alarm,
     /// Whether it was up before it failed: then its next opening is a restart.
     was_up: bool,
     connections: Connections,
@@ -121,7 +122,7 @@ impl<K: Pattern> Socket<K> {
             handled: 0,
             last_call: false,
             draining: 0,
-            alarm: None,
+            alarm: Alarm::default(),
             was_up: false,
             connections: Connections::new(K::WIRING.raw == sys::SocketType::Stream),
             names: Vec::new(),
@@ -254,20 +255,7 @@ impl<K: Pattern> Socket<K> {
     }
 
     pub(crate) fn publish_endpoints(&self) {
-        let endpoints = self
-            .opening
-            .endpoints
-            .iter()
-            .map(|plan| {
-                let endpoint = plan.resolved.as_ref().unwrap_or(&plan.given).clone();
-                if plan.bind {
-                    EndpointStatus::Bound(endpoint)
-                } else {
-                    EndpointStatus::Connected(endpoint)
-                }
-            })
-            .collect();
-        self.around.shared.set_endpoints(endpoints);
+        self.around.shared.set_endpoints(self.opening.endpoints.iter().map(Plan::status).collect());
     }
 }
 

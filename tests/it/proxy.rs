@@ -222,9 +222,11 @@ async fn a_proxy_that_nobody_drains_ends_by_the_shutdowns_deadline() {
         );
         let (_proxy, frontend, backend) = start(&zmq, streamer).await;
         // It takes a few, and then no more.
-        let lazy = raw::connected(zmq::PULL, &backend);
+        let lazy = raw::socket(zmq::PULL);
         lazy.set_rcvhwm(1).unwrap();
-        let push = open(&zmq, PushSocket::connect(frontend).name("push")).await;
+        lazy.connect(&backend).unwrap();
+        let push = PushSocket::connect(frontend).send_hwm(1).name("push");
+        let push = open(&zmq, push).await;
         for _ in 0..500 {
             push.do_send(Push(vec![0; 100_000]));
         }

@@ -27,12 +27,8 @@ impl<K: Pattern> Socket<K> {
                 self.around.shared.set_state(SocketState::Up);
                 self.backoff.succeeded(Instant::now());
                 self.publish_endpoints();
-                let endpoints = self
-                    .opening
-                    .endpoints
-                    .iter()
-                    .map(|plan| plan.resolved.as_ref().unwrap_or(&plan.given).clone())
-                    .collect();
+                let endpoints =
+                    self.opening.endpoints.iter().map(|plan| plan.endpoint().clone()).collect();
                 self.around.events.emit(EventKind::Up { endpoints });
                 if let Some(opener) = self.opener.take() {
                     // Dropping `Open` does not undo it.

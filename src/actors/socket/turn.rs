@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll};
 use std::time::Instant;
 
-use actix::{AsyncContext, Context, fut};
+use actix::{Context, fut};
 
 use super::super::open::RESCUED;
 use super::super::pattern::{Abandoned, Admitted, Inbound, Pattern, Surroundings, Ticket, refused};
@@ -251,19 +251,7 @@ impl<K: Pattern> Socket<K> {
         let held = self.connections.next_deadline();
         let waits = self.waiting.next_deadline();
         let due = [self.inbound.next_deadline(), self.reopen_at, retry, close, held, waits];
-        let Some(due) = due.into_iter().flatten().min() else { return };
-        if let Some((at, handle)) = self.alarm {
-            if at <= due {
-                return;
-            }
-            ctx.cancel_future(handle);
-        }
-        let handle = ctx.run_later(due.saturating_duration_since(now), |act, _| {
-            act.alarm = None;
-            // The pump's item may have been polled already in this round.
-            act.around.shared.wake();
-        });
-        self.alarm = Some((due, handle));
+        self.alarm.set(due.into_iter().flatten().min(), ctx, &self.around.shared);
     }
 }
 
