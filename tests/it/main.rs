@@ -16,6 +16,7 @@ mod conformance;
 mod delivery;
 mod errors;
 mod interop;
+mod interop_pairs;
 mod lockstep;
 mod options;
 mod overflow;

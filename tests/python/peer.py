@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A real peer for the interoperability tests: plain pyzmq, or txZMQ on Twisted.
+"""A real peer for the interoperability tests: plain pyzmq, txZMQ on Twisted, or plain TCP.
 
 After a bind it prints `ready <endpoint>`. Messages are lines of tab-separated
 fields, each frame in lower-case hexadecimal, an empty frame as `-`: received
@@ -26,12 +26,13 @@ def parse(line):
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--lib", choices=["pyzmq", "txzmq"], required=True)
+    parser.add_argument("--lib", choices=["pyzmq", "txzmq", "tcp"], required=True)
     parser.add_argument("--role", required=True)
     parser.add_argument("--method", choices=["bind", "connect"], required=True)
     parser.add_argument("--endpoint", required=True)
     parser.add_argument("--count", type=int, default=0, help="received messages; 0: no end")
     parser.add_argument("--topic", default="")
+    parser.add_argument("--types", default="", help="of misfits, with commas")
     parser.add_argument("--identity", default="")
     parser.add_argument("--flood", action="store_true", help="send numbered messages, untold")
     parser.add_argument("--deadline", type=float, default=60.0, help="seconds")
@@ -44,8 +45,11 @@ def with_pyzmq(args):
     types = {
         "pub": zmq.PUB, "sub": zmq.SUB, "push": zmq.PUSH, "pull": zmq.PULL,
         "req": zmq.REQ, "rep": zmq.REP, "dealer": zmq.DEALER, "router": zmq.ROUTER,
-        "router-echo": zmq.ROUTER, "xpub": zmq.XPUB, "pair": zmq.PAIR,
+        "router-echo": zmq.ROUTER, "xpub": zmq.XPUB, "xsub": zmq.XSUB, "pair": zmq.PAIR,
+        "stream": zmq.STREAM,
     }
+    if args.role == "misfits":
+        return misfits(args, types)
     socket = zmq.Context().socket(types[args.role])
     socket.linger = 2000
     if args.identity:
@@ -59,6 +63,8 @@ def with_pyzmq(args):
         socket.connect(args.endpoint)
     if args.role == "sub":
         show("subscribed")
+    if args.role == "xsub":
+        socket.send(b"\1" + args.topic.encode())
     if args.flood and args.role == "req":
         # Or it takes what its predecessor was answered for its own: where we
         # connected to, libzmq keeps replies for whoever listens next.
@@ -102,6 +108,55 @@ def with_pyzmq(args):
                     show("reply", socket.recv_multipart())
             if not data:
                 return
+
+
+def misfits(args, types):
+    """Sockets of types that the other side must not let in, and what becomes of each."""
+    import zmq
+    from zmq.utils.monitor import recv_monitor_message
+
+    context = zmq.Context()
+    watched = []
+    for name in args.types.split(","):
+        socket = context.socket(types[name])
+        socket.linger = 0
+        events = zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED
+        watched.append((name, socket, socket.get_monitor_socket(events)))
+        if args.method == "bind":
+            socket.bind(args.endpoint)
+            print("ready", socket.last_endpoint.rstrip(b"\0").decode(), flush=True)
+        else:
+            socket.connect(args.endpoint)
+    for name, _, monitor in watched:
+        let_in = recv_monitor_message(monitor)["event"] == zmq.EVENT_HANDSHAKE_SUCCEEDED
+        show("let-in" if let_in else "refused", [name.encode()])
+
+
+def with_tcp(args):
+    import select
+    import socket
+
+    host, port = args.endpoint.removeprefix("tcp://").split(":")
+    if args.method == "bind":
+        with socket.create_server((host, 0 if port == "*" else int(port))) as server:
+            print("ready", "tcp://%s:%d" % server.getsockname(), flush=True)
+            connection, _ = server.accept()
+    else:
+        connection = socket.create_connection((host, int(port)))
+    lines = os.fdopen(0, "rb", buffering=0)
+    pending = b""
+    while True:
+        for ready in select.select([connection, lines], [], [])[0]:
+            data = connection.recv(65536) if ready is connection else lines.read(65536)
+            if not data:
+                return
+            if ready is connection:
+                show("msg", [data])
+                continue
+            pending += data
+            *whole, pending = pending.split(b"\n")
+            for line in whole:
+                connection.sendall(b"".join(parse(line.decode())))
 
 
 def with_txzmq(args):
@@ -221,6 +276,8 @@ def main():
     watchdog.start()
     if args.lib == "pyzmq":
         with_pyzmq(args)
+    elif args.lib == "tcp":
+        with_tcp(args)
     else:
         with_txzmq(args)
 

@@ -1,10 +1,11 @@
-//! Deadlines, inboxes, gates, names and raw peers.
+//! Deadlines, inboxes, gates, names, raw peers, and a way to talk for every type.
 
 mod actors;
 mod deadline;
 pub(crate) mod process;
 pub(crate) mod python;
 pub(crate) mod raw;
+pub(crate) mod traffic;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
