@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context as TaskContext, Poll, Waker};
 
-use actix::{Actor, Addr, Context, Handler, Message, Recipient, ResponseFuture};
+use actix::{Actor, ActorContext, Addr, Context, Handler, Message, Recipient, ResponseFuture};
 use actix_zmq::{Batch, EventKind, SocketEvent};
 use futures::StreamExt;
 use futures::channel::mpsc;
@@ -191,5 +191,20 @@ impl<M: Message<Result = ()> + Unpin + 'static> Handler<M> for Gated<M> {
     fn handle(&mut self, message: M, _ctx: &mut Context<Self>) -> ResponseFuture<()> {
         let _ = self.arrived.unbounded_send(message);
         Box::pin(self.gate.pass())
+    }
+}
+
+/// An actor that ends at the first message.
+pub(crate) struct ShortLived;
+
+impl Actor for ShortLived {
+    type Context = Context<Self>;
+}
+
+impl<M: Message<Result = ()>> Handler<M> for ShortLived {
+    type Result = ();
+
+    fn handle(&mut self, _message: M, ctx: &mut Context<Self>) {
+        ctx.stop();
     }
 }

@@ -8,6 +8,7 @@ use actix_zmq::prelude::*;
 use actix_zmq::{Blueprint, Pattern, Result, Socket, kinds};
 use futures::future::{LocalBoxFuture, ready};
 
+use super::actors::ShortLived;
 use super::{Inbox, inbox};
 
 /// Under which publishers publish, and subscribers send upstream.
@@ -54,9 +55,18 @@ pub(crate) trait Talks: Pattern + Sized {
     const SAYS: bool = true;
     /// Whether it hears anything.
     const HEARS: bool = true;
+    /// Whether what it says is answered.
+    const ASKS: bool = false;
+    /// Whether it must have heard from a peer before it says anything.
+    const HEARS_FIRST: bool = false;
 
     /// A socket with this ear; it echoes where it must answer.
     fn blueprint(ear: &Ear) -> Blueprint<Self>;
+
+    /// A socket whose receiver ends at the first message.
+    fn short_lived() -> Blueprint<Self> {
+        panic!("it has no receiver");
+    }
 
     /// Says something, a ROUTER or STREAM to whom it has heard last. Who asks hears the reply.
     fn say(socket: &Addr<Socket<Self>>, ear: &Ear, body: Multipart) -> Saying;
@@ -124,6 +134,11 @@ macro_rules! hears {
             let $ear = ear.clone();
             Socket::<Self>::new()$(.$setter($value))?.on_message(move |$message: $type| $hear)
         }
+
+        fn short_lived() -> Blueprint<Self> {
+            let receiver = ShortLived.start().recipient::<$type>();
+            Socket::<Self>::new()$(.$setter($value))?.deliver_to(receiver)
+        }
     };
 }
 
@@ -139,6 +154,8 @@ macro_rules! joined_by_subscribers {
 
 macro_rules! asks {
     () => {
+        const ASKS: bool = true;
+
         fn blueprint(_ear: &Ear) -> Blueprint<Self> {
             Socket::<Self>::new()
         }
@@ -199,6 +216,7 @@ talks! {
         says!(|body, _ear| SendMessage(body));
     }
     Router {
+        const HEARS_FIRST: bool = true;
         hears!(|heard: ReceivedFrom, ear| ear.hear_from(heard.peer, heard.body));
         says!(|body, ear| SendTo { peer: ear.peer(), body });
     }
