@@ -79,7 +79,8 @@ impl Connections {
             Sign::Connected(fd) => (ConnectionChange::Connected, self.opened(fd, &endpoint)),
             Sign::Accepted(fd) => (ConnectionChange::Accepted, self.opened(fd, &endpoint)),
             Sign::Disconnected(fd) => {
-                let peer = self.gone(fd, &endpoint);
+                let failed = self.failed.as_ref().is_some_and(|(at, _)| *at == endpoint);
+                let peer = self.gone(fd, &endpoint, failed);
                 self.tell_failure(peer, now);
                 (ConnectionChange::Disconnected, peer)
             }
@@ -120,10 +121,14 @@ impl Connections {
         connection.peer
     }
 
-    fn gone(&mut self, fd: RawFd, endpoint: &str) -> Option<SocketAddr> {
+    fn gone(&mut self, fd: RawFd, endpoint: &str, failed: bool) -> Option<SocketAddr> {
         let connection = self.open.remove(&fd)?;
         if connection.ready {
             self.ready = self.ready.saturating_sub(1);
+            if failed {
+                // It was not this one that had shaken hands, but one behind it.
+                self.greeted(endpoint);
+            }
         } else if let Some(greeting) = self.greeting.get_mut(endpoint) {
             greeting.retain(|other| *other != fd);
         }
@@ -193,6 +198,7 @@ const fn reason(breach: Breach) -> HandshakeFailure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::Errno;
 
     fn notice(sign: Sign) -> Notice {
         Notice { sign, endpoint: "tcp://127.0.0.1:1".to_owned() }
@@ -217,6 +223,21 @@ mod tests {
         connections.note(notice(Sign::Disconnected(A)), now);
         assert_eq!(connections.peers(), 0);
         connections.note(notice(Sign::Disconnected(A)), now);
+        assert_eq!(connections.peers(), 0);
+    }
+
+    #[test]
+    fn a_silent_connection_is_not_a_peer_however_many_come_after_it() {
+        let mut connections = Connections::new(false);
+        let now = Instant::now();
+        connections.note(notice(Sign::Accepted(A)), now);
+        connections.note(notice(Sign::Accepted(B)), now);
+        connections.note(notice(Sign::HandshakeSucceeded), now);
+        assert_eq!(connections.peers(), 1);
+        connections.note(notice(Sign::HandshakeFailed(Breach::System(Errno(0)))), now);
+        connections.note(notice(Sign::Disconnected(A)), now);
+        assert_eq!(connections.peers(), 1);
+        connections.note(notice(Sign::Disconnected(B)), now);
         assert_eq!(connections.peers(), 0);
     }
 
@@ -249,7 +270,7 @@ mod tests {
         let mut connections = Connections::new(false);
         let start = Instant::now();
         for _ in 0..1_000 {
-            connections.note(notice(Sign::AcceptFailed(crate::sys::Errno::MFILE)), start);
+            connections.note(notice(Sign::AcceptFailed(Errno::MFILE)), start);
         }
         assert_eq!(connections.take_told().len() as u64, BURST);
         let due = connections.next_deadline();
@@ -260,13 +281,13 @@ mod tests {
         let told: Vec<_> = connections.take_told().iter().map(|event| event.times).collect();
         assert_eq!(told, [1_000 - BURST]);
         // It goes on: held back until the window's end, and told with its number.
-        connections.note(notice(Sign::AcceptFailed(crate::sys::Errno::MFILE)), start + WINDOW);
+        connections.note(notice(Sign::AcceptFailed(Errno::MFILE)), start + WINDOW);
         assert!(connections.take_told().is_empty());
         connections.tend(start + 2 * WINDOW);
         assert_eq!(connections.take_told().len(), 1);
         assert_eq!(connections.next_deadline(), None);
         // It is over: the next one is told at once.
-        connections.note(notice(Sign::AcceptFailed(crate::sys::Errno::MFILE)), start + 4 * WINDOW);
+        connections.note(notice(Sign::AcceptFailed(Errno::MFILE)), start + 4 * WINDOW);
         assert_eq!(connections.take_told().len(), 1);
     }
 }
