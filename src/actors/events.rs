@@ -88,8 +88,8 @@ impl Events {
             if let Some(request) = watcher.under_way.take() {
                 let_go(request);
             }
-            for event in watcher.backlog.drain(..) {
-                // Bounded by the backlog; the mailbox's capacity is not asked.
+            // Bounded by the backlog; the mailbox's capacity is not asked.
+            while let Some(event) = watcher.next() {
                 watcher.recipient.do_send(event);
             }
         }
@@ -129,16 +129,18 @@ impl Watcher {
                 }
                 self.under_way = None;
             }
-            let event = if self.missed > 0 {
-                let Some(next) = self.backlog.front() else { return };
-                let (socket, socket_type) = (next.socket, next.socket_type);
-                let kind = EventKind::Missed { events: std::mem::take(&mut self.missed) };
-                SocketEvent { socket, socket_type, kind }
-            } else {
-                let Some(next) = self.backlog.pop_front() else { return };
-                next
-            };
+            let Some(event) = self.next() else { return };
             self.under_way = Some(Box::pin(self.recipient.send(event)));
         }
+    }
+    /// What it is to be told next: what it missed, before what follows that.
+    fn next(&mut self) -> Option<SocketEvent> {
+        if self.missed == 0 {
+            return self.backlog.pop_front();
+        }
+        let next = self.backlog.front()?;
+        let (socket, socket_type) = (next.socket, next.socket_type);
+        let kind = EventKind::Missed { events: std::mem::take(&mut self.missed) };
+        Some(SocketEvent { socket, socket_type, kind })
     }
 }
