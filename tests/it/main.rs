@@ -18,6 +18,7 @@ mod errors;
 mod interop;
 mod interop_pairs;
 mod lockstep;
+mod monitor;
 mod options;
 mod overflow;
 mod parity;

@@ -50,6 +50,8 @@ def with_pyzmq(args):
     }
     if args.role == "misfits":
         return misfits(args, types)
+    if args.role == "visitor":
+        return visitor(args)
     socket = zmq.Context().socket(types[args.role])
     socket.linger = 2000
     if args.identity:
@@ -130,6 +132,20 @@ def misfits(args, types):
     for name, _, monitor in watched:
         let_in = recv_monitor_message(monitor)["event"] == zmq.EVENT_HANDSHAKE_SUCCEEDED
         show("let-in" if let_in else "refused", [name.encode()])
+
+
+def visitor(args):
+    """Connects, says one thing and goes away, so many times."""
+    import zmq
+
+    context = zmq.Context()
+    for _ in range(args.count):
+        with context.socket(zmq.PUSH) as socket:
+            socket.linger = 10000
+            socket.connect(args.endpoint)
+            socket.send(b"hello")
+    show("done")
+    context.term()
 
 
 def with_tcp(args):
