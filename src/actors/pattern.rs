@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures::channel::oneshot;
 use uuid::Uuid;
@@ -113,6 +113,17 @@ pub struct Wiring {
     pub(crate) receives: bool,
     /// `ZMQ_ROUTER_MANDATORY`: an unknown peer is an error, not a silent drop.
     pub(crate) mandatory: bool,
+}
+
+impl Wiring {
+    /// How long a restart waits at least. A PAIR that still holds its old
+    /// connection turns the new one away, for good and without a word.
+    pub(crate) const fn pause(self) -> Duration {
+        match self.raw {
+            sys::SocketType::Pair => Duration::from_millis(100),
+            _ => Duration::ZERO,
+        }
+    }
 }
 
 /// Counters, events, and the failure that a receiver reported.

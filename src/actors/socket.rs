@@ -116,7 +116,7 @@ impl<K: Pattern> Socket<K> {
             _arbiter: origin.arbiter,
             opener: Some(opener),
             retry_first: blueprint.retry_first,
-            backoff: Backoff::new(blueprint.restart),
+            backoff: Backoff::new(blueprint.restart.at_least(K::WIRING.pause())),
             reopen_at: None,
             stash: VecDeque::new(),
             handled: 0,

@@ -73,6 +73,13 @@ impl RestartPolicy {
         self
     }
 
+    /// Never waits for less than this.
+    pub(crate) fn at_least(mut self, delay: Duration) -> Self {
+        self.initial = self.initial.max(delay);
+        self.max = self.max.max(delay);
+        self
+    }
+
     /// Sets the delay that growth stops at, at most a year; 5 s unless set.
     ///
     /// Jitter comes on top, so the longest wait is `max × (1 + jitter)`. An

@@ -35,11 +35,6 @@ impl<K: Talks> Side<K> {
     }
 
     async fn restart(&self, zmq: &Addr<Factory>) {
-        // To do: the other end of a PAIR may still hold the old connection when the new one
-        // comes. It refuses that one, and nothing is heard any more.
-        if K::TYPE == actix_zmq::SocketType::Pair {
-            return;
-        }
         let before = status(zmq, self.name).await.restarts;
         self.socket.send(Restart).await.unwrap().unwrap();
         eventually("it is back", async || {

@@ -75,11 +75,18 @@ impl<K: Pattern> Socket<K> {
     /// Connects again to neighbours that were gone and are back.
     pub(super) fn reconnect(&mut self) {
         for (endpoint, gone) in self.around.shared.take_rebound() {
-            let Some(live) = &mut self.live else { continue };
             // Connected before, so cut off since; later connections are alive.
-            let cut_off = self.opening.endpoints.iter_mut().filter(|plan| {
+            let mut cut_off = self.opening.endpoints.iter_mut().filter(|plan| {
                 !plan.bind && plan.given == endpoint && plan.connected.is_some_and(|at| at < gone)
             });
+            if K::TYPE == SocketType::Pair {
+                // It would turn its own new connection away.
+                if cut_off.next().is_some() {
+                    self.reopen("the other end of the pair was opened again");
+                }
+                continue;
+            }
+            let Some(live) = &mut self.live else { continue };
             for plan in cut_off {
                 match live.reconnect(&endpoint, plan.peer.as_ref()) {
                     Ok(()) => plan.connected = Some(Instant::now()),
