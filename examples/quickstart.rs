@@ -95,16 +95,15 @@ async fn publish_and_subscribe(zmq: &Addr<Factory>) -> Outcome {
     zmq.send(Open(subscriber)).await??;
 
     // A publisher drops what nobody has subscribed to, and a new subscription
-    // takes a moment to reach it: publish until the first price has arrived.
-    while ticker.send(Seen).await? == 0 {
-        publisher.send(Publish::new("prices.EUR", Json(Price { cents: 108 }))).await??;
-        sleep(Duration::from_millis(20)).await;
-    }
-    let seen = ticker.send(Seen).await?;
+    // takes a moment to reach it: wait for it before the first price.
+    let deadline = Duration::from_secs(10);
+    let wait = WaitSubscribers { topic: "prices.EUR".into(), count: 1, deadline };
+    publisher.send(wait).await??;
+    publisher.send(Publish::new("prices.EUR", Json(Price { cents: 108 }))).await??;
     publisher.send(Publish::new("weather", "rain, which nobody asked for")).await??;
     publisher.send(Publish::new("prices.USD", Json(Price { cents: 100 }))).await??;
     publisher.send(Publish::new("prices.GBP", Json(Price { cents: 127 }))).await??;
-    wait_for(seen + 2, &ticker.recipient()).await
+    wait_for(3, &ticker.recipient()).await
 }
 
 // Push and pull: each message goes to one of the workers.
@@ -240,7 +239,8 @@ impl Handler<SocketEvent> for Observer {
                 let endpoints: Vec<_> = endpoints.iter().map(AsRef::as_ref).collect();
                 println!("   {socket} is up again at {}", endpoints.join(", "));
             }
-            EventKind::Closed => {}
+            // The example `monitor` tells of connections.
+            EventKind::Closed | EventKind::Connection(_) => {}
             other => println!("   {socket}: {other:?}"),
         }
     }
