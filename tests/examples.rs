@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -296,6 +297,170 @@ fn broker_ends_when_the_last_reply_that_counts_is_passed_back() -> Outcome {
 }
 
 #[test]
+fn monitor_tells_of_a_peer_from_its_coming_to_its_going() -> Outcome {
+    let monitor = Example::start("monitor", &["-m", "bind", "-e", ANY_PORT, "--count", "5"])?;
+    let endpoint = monitor.ready()?;
+    let pusher = Example::start("push_pull", &["-M", "push", "-e", &endpoint, "--interval", "0"])?;
+    let mut out = Vec::new();
+    while out.len() < 4 {
+        out.push(monitor.stdout_until(|_| true)?);
+    }
+    // It stayed until here, so that the operating system knows its address.
+    pusher.interrupted()?;
+    out.extend(monitor.success()?.0);
+    let rows: Vec<Vec<_>> = out.iter().map(|line| line.split('\t').collect()).collect();
+    let peer = rows.get(2).and_then(|row| row.get(2)).ok_or("no peer")?;
+    assert!(peer.starts_with("127.0.0.1:"), "{out:?}");
+    let events = [
+        ["up", &endpoint, "-", "1", "-"],
+        ["listening", &endpoint, "-", "1", "-"],
+        ["accepted", &endpoint, peer, "1", "-"],
+        ["handshake-succeeded", &endpoint, peer, "1", "-"],
+        ["disconnected", &endpoint, peer, "1", "-"],
+    ];
+    assert_eq!(rows[..5], events);
+    assert_eq!(rows[5], ["peers", "0"]);
+    Ok(())
+}
+
+#[test]
+fn monitor_sums_up_after_its_last_event_at_a_signal() -> Outcome {
+    let monitor = Example::start("monitor", &["-t", "reply", "-m", "bind", "-e", ANY_PORT])?;
+    let requester = ["-M", "req", "-e", &monitor.ready()?, "--interval", "0"];
+    let patient = ["--timeout", "15000"];
+    let requester = Example::start("req_rep", &[&requester[..], &patient].concat())?;
+    monitor.stdout_until(|line| line.starts_with("handshake-succeeded\t"))?;
+    requester.stdout_until(|line| line != "timeout")?;
+    let (out, _) = monitor.interrupted()?;
+    assert_eq!(out[..2], ["closed\t-\t-\t1\t-", "peers\t1"]);
+    for counter in ["sent\t", "received\t"] {
+        assert!(out.iter().any(|line| line.starts_with(counter)), "{out:?}");
+    }
+    requester.interrupted()?;
+    Ok(())
+}
+
+#[test]
+fn monitor_watches_a_socket_of_every_type() -> Outcome {
+    let types = ["pub", "sub", "push", "pull", "request", "reply", "req", "rep", "dealer"];
+    for kind in types.iter().chain(&["router", "pair", "xpub", "xsub", "stream"]) {
+        let bound = ["--type", kind, "-m", "bind", "-e", ANY_PORT, "--count", "2"];
+        let (out, _) = Example::start("monitor", &bound)?.success()?;
+        assert!(out[0].starts_with("up\ttcp://127.0.0.1:"), "{kind}: {out:?}");
+        assert!(out[1].starts_with("listening\ttcp://127.0.0.1:"), "{kind}: {out:?}");
+        assert_eq!(out[2], "peers\t0", "{kind}");
+    }
+    Ok(())
+}
+
+#[test]
+fn monitor_tells_of_attempts_to_connect_and_of_strangers() -> Outcome {
+    let monitor = Example::start("monitor", &["-m", "bind", "-e", ANY_PORT])?;
+    let endpoint = monitor.ready()?;
+    let address = endpoint.trim_start_matches("tcp://");
+    // The greeting of a peer that wants CURVE (RFC 23/ZMTP).
+    let mut stranger = TcpStream::connect(address)?;
+    let greeting = [&b"\xff\0\0\0\0\0\0\0\0\x7f\x03\0CURVE"[..], &[0; 47]].concat();
+    stranger.write_all(&greeting)?;
+    let failed = monitor.stdout_until(|line| line.starts_with("handshake-failed\t"))?;
+    assert!(failed.ends_with("\tmechanisms differ"), "{failed:?}");
+    monitor.interrupted()?;
+    // Nobody listens there any more.
+    let monitor = Example::start("monitor", &["-e", &endpoint])?;
+    let retried = monitor.stdout_until(|line| line.starts_with("connect-retried\t"))?;
+    assert!(retried.contains("\tafter "), "{retried:?}");
+    monitor.interrupted()?;
+    Ok(())
+}
+
+/// A proxy, its frontend and its backend.
+fn proxy(arguments: &[&str]) -> Outcome<(Example, String, String)> {
+    let bound = ["-f", ANY_PORT, "-b", ANY_PORT];
+    let proxy = Example::start("proxy", &[&bound[..], arguments].concat())?;
+    let (frontend, backend) = (proxy.ready()?, proxy.ready()?);
+    Ok((proxy, frontend, backend))
+}
+
+#[test]
+fn proxy_carries_requests_and_shows_them_and_their_replies() -> Outcome {
+    let quiet = ["--interval", "3600000"];
+    let (proxy, frontend, backend) =
+        proxy(&[&["--kind", "queue", "--capture", "--count", "4"][..], &quiet].concat())?;
+    let server = Example::start("broker", &["server", "-e", &backend, "--name", "here"])?;
+    let client = ["client", "-e", &frontend, "--name", "ada", "--count", "2", "--interval", "0"];
+    let client = Example::start("broker", &client)?;
+    assert_eq!(client.success()?.0, ["ada\t1\there", "ada\t2\there"]);
+    let (out, _) = proxy.success()?;
+    // Routing ids and the number of the request come first.
+    for (line, end) in out.iter().zip(["\tada\t1", "\tada\t1\there", "\tada\t2", "\tada\t2\there"])
+    {
+        assert!(line.starts_with("message\t") && line.ends_with(end), "{out:?}");
+    }
+    assert_eq!(out[4..], ["statistics\t2\t2\t2\t2"]);
+    server.interrupted()?;
+    Ok(())
+}
+
+#[test]
+fn proxy_shows_subscriptions_and_publications() -> Outcome {
+    let (proxy, frontend, backend) = proxy(&["--kind", "forwarder", "--capture"])?;
+    let subscriber = ["-e", &backend, "--topic", "news", "--count", "2"];
+    let subscriber = Example::start("pub_sub", &subscriber)?;
+    proxy.stdout_until(|line| line == "message\t\\u{1}news")?;
+    let publisher = ["-M", "publisher", "-e", &frontend, "--topic", "news.de"];
+    let publisher = Example::start("pub_sub", &[&publisher[..], &["--interval", "10"]].concat())?;
+    proxy.stdout_until(|line| line.starts_with("message\tnews.de"))?;
+    assert_eq!(subscriber.success()?.0.len(), 2);
+    publisher.interrupted()?;
+    proxy.interrupted()?;
+    Ok(())
+}
+
+#[test]
+fn proxy_is_steered_by_what_is_typed() -> Outcome {
+    let quiet = ["--interval", "3600000"];
+    let (mut proxy, frontend, backend) =
+        proxy(&[&["-k", "streamer", "--capture", "--pause-after", "2"][..], &quiet].concat())?;
+    let puller = Example::start("push_pull", &["-M", "pull", "-e", &backend])?;
+    let pusher = ["-M", "push", "-e", &frontend, "--count", "20", "--interval", "1"];
+    let pusher = Example::start("push_pull", &pusher)?;
+    proxy.stdout_until(|line| line == "paused")?;
+    // It takes them all, and keeps those that it has not moved yet.
+    pusher.success()?;
+    proxy.say("statistics")?;
+    let before = proxy.stdout_until(|line| line.starts_with("statistics\t"))?;
+    proxy.say("what?")?;
+    proxy.stderr_until(|line| line == "pause, resume, statistics, or stop?")?;
+    proxy.say("statistics")?;
+    assert_eq!(proxy.stdout_until(|line| line.starts_with("statistics\t"))?, before);
+    proxy.say("resume")?;
+    for _ in 0..20 {
+        puller.stdout_until(|_| true)?;
+    }
+    proxy.say("pause")?;
+    proxy.stdout_until(|line| line == "paused")?;
+    proxy.say("stop")?;
+    let (out, _) = proxy.success()?;
+    assert_eq!(out, ["statistics\t20\t0\t0\t20"]);
+    puller.interrupted()?;
+    Ok(())
+}
+
+#[test]
+fn proxy_tells_statistics_and_goes_on_after_the_end_of_its_input() -> Outcome {
+    let (mut proxy, frontend, backend) = proxy(&["--kind", "streamer", "--interval", "20"])?;
+    proxy.child.stdin = None;
+    proxy.stdout_until(|line| line == "statistics\t0\t0\t0\t0")?;
+    let puller = Example::start("push_pull", &["-M", "pull", "-e", &backend, "--count", "3"])?;
+    let pusher = ["-M", "push", "-e", &frontend, "--count", "3", "--interval", "0"];
+    Example::start("push_pull", &pusher)?.success()?;
+    assert_eq!(puller.success()?.0.len(), 3);
+    proxy.stdout_until(|line| line == "statistics\t3\t0\t0\t3")?;
+    proxy.interrupted()?;
+    Ok(())
+}
+
+#[test]
 fn display_shows_what_all_users_type() -> Outcome {
     let mut ada = Example::start("chat", &["prompt", "ada", "-e", ANY_PORT])?;
     let mut bob = Example::start("chat", &["prompt", "bob", "-e", ANY_PORT])?;
@@ -421,6 +586,10 @@ fn every_role_ends_with_status_0_at_a_signal() -> Outcome {
         ("broker", &["broker", "-f", ANY_PORT, "-b", ANY_PORT]),
         ("broker", &["client", "-e", "ipc://nobody", "--interval", "0"]),
         ("broker", &["server", "-e", "ipc://nobody"]),
+        ("proxy", &["-f", ANY_PORT, "-b", ANY_PORT, "--interval", "0"]),
+        ("proxy", &["-k", "forwarder", "-f", ANY_PORT, "-b", ANY_PORT, "--capture"]),
+        ("monitor", &["-m", "bind", "-e", ANY_PORT]),
+        ("monitor", &["-t", "sub", "-e", "ipc://nobody"]),
         ("chat", &["display", "-e", "ipc://nobody", "-e", "ipc://nobody-else"]),
         ("chat", &["prompt", "ada", "-e", ANY_PORT]),
         ("heartbeat", &["heartbeater", "-e", ANY_PORT, "-e", ANY_PORT, "--interval", "0"]),
@@ -461,6 +630,19 @@ fn help_names_the_flags_and_the_default_endpoint() -> Outcome {
         }
         // The ends of a PAIR are alike.
         assert_eq!(out.contains("--mode"), name != "pair", "{name}:\n{out}");
+    }
+    for (name, flags) in [
+        ("monitor", &["--type", "--method", "--endpoint"][..]),
+        (
+            "proxy",
+            &["--kind", "--frontend", "--backend", "--capture", "--pause-after", "--interval"],
+        ),
+    ] {
+        let (out, _) = Example::start(name, &["--help"])?.success()?;
+        let out = out.join("\n");
+        for word in flags.iter().chain(&["--count", "ipc://"]) {
+            assert!(out.contains(word), "{name}: no {word} in:\n{out}");
+        }
     }
     for (name, role, default) in [
         ("waynes_world", "server", "ipc://"),

@@ -10,28 +10,47 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use actix_zmq::prelude::*;
-use actix_zmq::{Blueprint, EndpointStatus, Pattern};
+use actix_zmq::{Blueprint, EndpointStatus, FactoryBuilder, Pattern};
 use clap::ValueEnum;
 use futures::channel::oneshot;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 /// What `main` returns.
-pub(crate) type Outcome = Result<(), Box<dyn Error>>;
+pub(crate) type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
 /// How long the end may take.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// Runs an example until its work is done or a signal ends it; then shuts down.
 pub(crate) async fn run(work: impl AsyncFnOnce(Addr<Factory>) -> Outcome) -> Outcome {
-    // Longer than the default 100 ms: an example that ends right after its last
-    // message may run beside busier programs.
-    let zmq =
-        Factory::builder().linger(Duration::from_millis(500)).shutdown_on_signal(GRACE).start();
+    let zmq = factory().shutdown_on_signal(GRACE).start();
     zmq.send(Watch(Diagnostics.start().recipient())).await?;
     let outcome = tokio::select! {
         outcome = work(zmq.clone()) => outcome,
         _ = zmq.send(Ended) => Ok(()),
     };
+    shut_down(&zmq, outcome).await
+}
+
+/// Runs an example that has something left to do at a signal: its work hears
+/// of it, and ends then. It tells by itself what befalls its sockets.
+pub(crate) async fn run_through(
+    work: impl AsyncFnOnce(Addr<Factory>, Signals) -> Outcome,
+) -> Outcome {
+    let signals = Signals::listen()?;
+    let zmq = factory().start();
+    let outcome = work(zmq.clone(), signals).await;
+    shut_down(&zmq, outcome).await
+}
+
+fn factory() -> FactoryBuilder {
+    // Longer than the default 100 ms: an example that ends right after its last
+    // message may run beside busier programs.
+    Factory::builder().linger(Duration::from_millis(500))
+}
+
+async fn shut_down(zmq: &Addr<Factory>, outcome: Outcome) -> Outcome {
     // After a signal this is the report of the shutdown that it began.
     let report = zmq.send(Shutdown::within(GRACE)).await?;
     eprint!("{report}");
@@ -39,6 +58,27 @@ pub(crate) async fn run(work: impl AsyncFnOnce(Addr<Factory>) -> Outcome) -> Out
         // The signal came while the work awaited a socket: no failure.
         Err(error) if is_closed(&*error) => Ok(()),
         outcome => outcome,
+    }
+}
+
+/// SIGINT and SIGTERM, which do not end the process by themselves any more.
+pub(crate) struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        let interrupt = signal(SignalKind::interrupt())?;
+        Ok(Self { interrupt, terminate: signal(SignalKind::terminate())? })
+    }
+
+    /// Waits for the next one.
+    pub(crate) async fn received(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
     }
 }
 
@@ -69,7 +109,8 @@ impl Handler<SocketEvent> for Diagnostics {
 
     fn handle(&mut self, event: SocketEvent, _ctx: &mut Context<Self>) {
         match event.kind {
-            EventKind::Up { .. } | EventKind::Closed => {}
+            // The example `monitor` tells of connections.
+            EventKind::Up { .. } | EventKind::Closed | EventKind::Connection(_) => {}
             kind => eprintln!("{} {}: {kind:?}", event.socket_type, event.socket),
         }
     }
