@@ -45,9 +45,16 @@
 //! | everyone who cares to hear it | [`PubSocket`] or [`XPubSocket`] → [`SubSocket`] or [`XSubSocket`] | [`Publish`] | [`TopicMessage`] |
 //! | one of many workers to do it | [`PushSocket`] → [`PullSocket`] | [`Push`] | [`Pulled`] |
 //! | an answer | [`RequestSocket`] → [`ReplySocket`] | [`Request`] | [`IncomingRequest`] |
+//! | an answer, one at a time | [`ReqSocket`] → [`RepSocket`] | [`Request`] | [`IncomingRequest`] |
 //! | to route by yourself | [`DealerSocket`] ↔ [`RouterSocket`] | [`SendMessage`], [`SendTo`] | [`Received`], [`ReceivedFrom`] |
 //! | a TCP peer without ZeroMQ | [`StreamSocket`] | [`SendTo`] | [`ReceivedFrom`] |
 //! | one other, and nobody else | [`PairSocket`] ↔ [`PairSocket`] | [`SendMessage`] | [`Received`] |
+//! | to join many to many | [`Proxy`]: queue, forwarder, streamer | [`OpenProxy`], [`Pause`], [`Resume`] | [`Captured`], [`Statistics`] |
+//! | sockets from a TOML, YAML or JSON file | [`Topology`] | [`Open`] of its blueprints | |
+//!
+//! A publisher waits for its subscribers with [`WaitSubscribers`], and any socket
+//! for its peers with [`WaitConnected`]. What libzmq lets one set is a
+//! [`SocketOption`] each.
 //!
 //! # What is promised
 //!
@@ -57,13 +64,14 @@
 //! - Every queue has a bound, and every wait that you give an end to has one.
 //! - Nothing here blocks a thread that runs actors, and no input panics.
 //!
-//! The details, message by message, are in `docs/semantics.md` of the repository.
+//! The details, message by message, are in `docs/semantics.md` of the repository,
+//! every option in `docs/options.md`.
 //!
 //! # What it does not do
 //!
 //! It does not make ZeroMQ reliable: accepted is not delivered. A peer that
-//! dies takes what libzmq had queued for it along; a publisher does not wait
-//! for subscribers. Use requests with timeouts where you must know.
+//! dies takes what libzmq had queued for it along; a publication that nobody
+//! has subscribed to is gone. Use requests with timeouts where you must know.
 //!
 //! It runs on Unix, in actix's or tokio's single-threaded local tasks.
 
@@ -137,6 +145,8 @@ mod documents {
     mod readme {}
     #[doc = include_str!("../docs/semantics.md")]
     mod semantics {}
+    #[doc = include_str!("../docs/options.md")]
+    mod options {}
     #[doc = include_str!("../docs/from-txzmq.md")]
     mod from_txzmq {}
 }

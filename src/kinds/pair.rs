@@ -15,8 +15,9 @@ use crate::messages::Received;
 /// | Action in mute state | waits in our queue, then [`Overflow`](crate::Overflow) |
 ///
 /// It is made for two parts of one process, over `inproc://`. Over other
-/// transports it works, but a second peer is refused until libzmq has noticed
-/// that the first has gone.
+/// transports it works, but a peer that connects before libzmq has noticed that
+/// the first has gone is turned away: it stays connected and is never served,
+/// until it connects anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pair {}
 

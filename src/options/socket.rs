@@ -41,6 +41,9 @@ macro_rules! define {
         /// [`Blueprint`](crate::Blueprint) has a setter for each, by the same name;
         /// [`SetOption`](crate::SetOption) and [`GetOption`](crate::GetOption)
         /// change and read them on a socket that runs.
+        ///
+        /// All of them in one table, and what there is instead of libzmq's other
+        /// options, are in `docs/options.md` of the repository.
         #[derive(Clone, Debug, PartialEq)]
         #[non_exhaustive]
         pub enum SocketOption {$($(

@@ -6,6 +6,7 @@ use std::time::Duration;
 use actix_zmq::prelude::*;
 use actix_zmq::{
     ConnectionChange, CurveKeyPair, CurveSecretKey, Effect, HandshakeFailure, SocketState,
+    SocketType,
 };
 
 use crate::support::{
@@ -349,4 +350,47 @@ async fn ipv6_for_all_sockets_is_the_factorys_to_say() {
         finish(zmq).await;
     })
     .await;
+}
+
+/// The stable options of libzmq 4.3, without deprecated names, as its `zmq.h` lists them.
+const OF_LIBZMQ: &str = "
+    IO_THREADS MAX_SOCKETS SOCKET_LIMIT THREAD_PRIORITY THREAD_SCHED_POLICY MAX_MSGSZ MSG_T_SIZE
+    THREAD_AFFINITY_CPU_ADD THREAD_AFFINITY_CPU_REMOVE THREAD_NAME_PREFIX
+    AFFINITY ROUTING_ID SUBSCRIBE UNSUBSCRIBE RATE RECOVERY_IVL SNDBUF RCVBUF RCVMORE FD EVENTS
+    TYPE LINGER RECONNECT_IVL BACKLOG RECONNECT_IVL_MAX MAXMSGSIZE SNDHWM RCVHWM MULTICAST_HOPS
+    RCVTIMEO SNDTIMEO LAST_ENDPOINT ROUTER_MANDATORY TCP_KEEPALIVE TCP_KEEPALIVE_CNT
+    TCP_KEEPALIVE_IDLE TCP_KEEPALIVE_INTVL IMMEDIATE XPUB_VERBOSE ROUTER_RAW IPV6 MECHANISM
+    PLAIN_SERVER PLAIN_USERNAME PLAIN_PASSWORD CURVE_SERVER CURVE_PUBLICKEY CURVE_SECRETKEY
+    CURVE_SERVERKEY PROBE_ROUTER REQ_CORRELATE REQ_RELAXED CONFLATE ZAP_DOMAIN ROUTER_HANDOVER TOS
+    CONNECT_ROUTING_ID GSSAPI_SERVER GSSAPI_PRINCIPAL GSSAPI_SERVICE_PRINCIPAL GSSAPI_PLAINTEXT
+    HANDSHAKE_IVL SOCKS_PROXY XPUB_NODROP BLOCKY XPUB_MANUAL XPUB_WELCOME_MSG STREAM_NOTIFY
+    INVERT_MATCHING HEARTBEAT_IVL HEARTBEAT_TTL HEARTBEAT_TIMEOUT XPUB_VERBOSER CONNECT_TIMEOUT
+    TCP_MAXRT THREAD_SAFE MULTICAST_MAXTPDU VMCI_BUFFER_SIZE VMCI_BUFFER_MIN_SIZE
+    VMCI_BUFFER_MAX_SIZE VMCI_CONNECT_TIMEOUT USE_FD GSSAPI_PRINCIPAL_NAMETYPE
+    GSSAPI_SERVICE_PRINCIPAL_NAMETYPE BINDTODEVICE
+    TCP_ACCEPT_FILTER IPC_FILTER_PID IPC_FILTER_UID IPC_FILTER_GID";
+
+#[test]
+fn the_table_in_the_documents_names_every_option() {
+    let document = include_str!("../../docs/options.md");
+    for name in OptionName::ALL {
+        let begin = format!("| `{}` | `{name}` |", name.zmq_name());
+        let row = document.lines().find(|line| line.starts_with(&begin));
+        let row = row.unwrap_or_else(|| panic!("no row begins with {begin:?}"));
+        let cells: Vec<_> = row.split('|').map(str::trim).collect();
+        let effect = match name.effect() {
+            Effect::AtOnce => "at once",
+            Effect::NextEndpoint => "next endpoint",
+            other => panic!("{name}: no word for {other:?}"),
+        };
+        assert_eq!(cells[5], effect, "{name}");
+        for socket_type in SocketType::ALL {
+            let listed = cells[6].split(", ").any(|one| one == socket_type.to_string());
+            let applies = cells[6] == "all" || listed;
+            assert_eq!(applies, name.applies_to(*socket_type), "{name} and {socket_type}");
+        }
+    }
+    for name in OF_LIBZMQ.split_whitespace() {
+        assert!(document.contains(&format!("`ZMQ_{name}`")), "ZMQ_{name}");
+    }
 }
