@@ -425,7 +425,8 @@ impl<K: Requests + Pattern<Setup = RequestSetup>> Blueprint<K> {
         self
     }
 
-    /// How many requests may be in flight; more are refused with [`ErrorKind::Full`].
+    /// How many requests may be in flight; more are refused with
+    /// [`Full`](crate::ErrorKind::Full).
     ///
     /// # Default
     /// 262,144

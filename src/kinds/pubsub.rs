@@ -7,6 +7,7 @@ use crate::messages::{Subscription, TopicMessage};
 ///
 /// | | |
 /// |---|---|
+/// | Runs on | XPUB, which tells who has subscribed |
 /// | Compatible peers | SUB, XSUB |
 /// | Direction | send only |
 /// | Pattern | one to many |
