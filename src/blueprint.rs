@@ -69,6 +69,12 @@ impl Plan {
         self.resolved.as_ref().unwrap_or(&self.given)
     }
 
+    /// Whether it was connected before an endpoint was gone, and so was cut off;
+    /// later connections are alive.
+    pub(crate) fn is_cut_off(&self, endpoint: &Endpoint, gone: Instant) -> bool {
+        !self.bind && self.given == *endpoint && self.connected.is_some_and(|at| at < gone)
+    }
+
     /// How it is told.
     pub(crate) fn status(&self) -> EndpointStatus {
         let endpoint = self.endpoint().clone();
@@ -200,16 +206,6 @@ impl<K: Pattern> Blueprint<K> {
         self
     }
 
-    /// How long libzmq goes on sending what it has accepted after the socket is closed.
-    ///
-    /// # Default
-    /// As the factory says: 100 ms.
-    #[doc(alias = "ZMQ_LINGER")]
-    pub const fn linger(mut self, linger: Duration) -> Self {
-        self.linger = Some(linger);
-        self
-    }
-
     /// Sets an option by its value; there is a setter of the same name for each.
     /// One that the type does not have, or a value out of its range, is told by
     /// [`Open`](crate::Open).
@@ -217,7 +213,10 @@ impl<K: Pattern> Blueprint<K> {
         if let Err(error) = option.check(K::TYPE) {
             return self.wrong(error);
         }
-        self.options.set(option);
+        match option {
+            SocketOption::Linger(linger) => self.linger = Some(linger),
+            option => self.options.set(option),
+        }
         self
     }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::de::{Deserialize, Deserializer, Error as _};
+use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
 use zeroize::Zeroizing;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -57,7 +57,34 @@ impl fmt::Debug for Secret {
 
 impl<'de> Deserialize<'de> for Secret {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        String::deserialize(deserializer).map(Self::new)
+        deserializer.deserialize_any(Hush)
+    }
+}
+
+/// Takes a text, and names nothing else that it finds.
+struct Hush;
+
+impl Visitor<'_> for Hush {
+    type Value = Secret;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a text")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> std::result::Result<Secret, E> {
+        Ok(Secret::new(text))
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, _: u64) -> std::result::Result<Secret, E> {
+        Err(E::custom("a secret is a text, not a number"))
+    }
+
+    fn visit_i64<E: serde::de::Error>(self, _: i64) -> std::result::Result<Secret, E> {
+        Err(E::custom("a secret is a text, not a number"))
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, _: f64) -> std::result::Result<Secret, E> {
+        Err(E::custom("a secret is a text, not a number"))
     }
 }
 
@@ -194,8 +221,7 @@ impl<'de> Deserialize<'de> for CurvePublicKey {
 
 impl<'de> Deserialize<'de> for CurveSecretKey {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        let text = Zeroizing::new(String::deserialize(deserializer)?);
-        text.parse().map_err(D::Error::custom)
+        Secret::deserialize(deserializer)?.expose().parse().map_err(D::Error::custom)
     }
 }
 

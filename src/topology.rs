@@ -22,6 +22,8 @@ use crate::options::{ContextOptions, QueueLimits, SocketOption};
 /// libzmq lacks, two sockets that listen at one endpoint. The error is that of
 /// the format's own crate, which says in which line.
 ///
+/// That error shows the line itself: where it may be a secret, do not log it.
+///
 /// What only code can say is added to the [`blueprint`](Self::blueprint):
 /// receivers, watchers, codecs.
 ///
@@ -30,9 +32,8 @@ use crate::options::{ContextOptions, QueueLimits, SocketOption};
 /// |---|---|
 /// | `type` | `pub`, `sub`, `xpub`, `xsub`, `push`, `pull`, `request`, `reply`, `req`, `rep`, `dealer`, `router`, `pair`, `stream` |
 /// | `bind`, `connect` | an endpoint, or a list of them |
-/// | `endpoint` | the same; one with a wildcard is bound, and others are connected to, unless `method` before it says `bind` or `connect` |
+/// | `endpoint` | the same; one with a wildcard is bound, and others are connected to, unless `method` says `bind` or `connect` |
 /// | every [`OptionName`](crate::OptionName) | the option's value: times with their unit (`"500ms"`), sizes in bytes or with their unit (`"64 KiB"`), `"none"` where there may be none |
-/// | `linger` | a time |
 /// | `monitor`, `retry_first` | true or false: [`monitor`](Blueprint::monitor), [`open_with_retry`](Blueprint::open_with_retry) |
 /// | `arbiter` | a name: [`arbiter`](Blueprint::arbiter) |
 /// | `queue` | `messages`, `bytes`, `waiting`, and `overflow`: `wait`, `reject`, `drop_newest` or `drop_oldest` ([`QueueLimits`]) |
@@ -114,7 +115,6 @@ enum Item {
 /// What every type has beside libzmq's options.
 #[derive(Clone, Debug)]
 enum Common {
-    Linger(Duration),
     Monitor(bool),
     RetryFirst(bool),
     Arbiter(String),
@@ -167,7 +167,6 @@ impl Topology {
                 Item::Bind(endpoint) => blueprint.bind(endpoint),
                 Item::Connect(endpoint) => blueprint.connect(endpoint),
                 Item::Option(option) => blueprint.option(option),
-                Item::Common(Common::Linger(linger)) => blueprint.linger(linger),
                 Item::Common(Common::Monitor(on)) => blueprint.monitor(on),
                 Item::Common(Common::RetryFirst(true)) => blueprint.open_with_retry(),
                 Item::Common(Common::RetryFirst(false)) => blueprint.open_or_fail(),

@@ -8,12 +8,17 @@ use std::time::{Duration, Instant};
 
 use crate::engine::monitor::Notice;
 use crate::messages::{ConnectionChange, ConnectionEvent, HandshakeFailure};
-use crate::sys::{Breach, Sign, peer_address};
+use crate::sys::{Breach, Sign, descriptors, peer_address};
 
 /// Within which time events of one kind make a storm.
 const WINDOW: Duration = Duration::from_millis(100);
 /// How many of them are told one by one.
 const BURST: u64 = 32;
+/// How long connections are looked at after an endpoint was left, and how often.
+const DOUBT: Duration = Duration::from_secs(1);
+const GLANCE: Duration = Duration::from_millis(20);
+/// How many kinds of events are remembered before those that are over are forgotten.
+const REMEMBERED: usize = 64;
 
 /// The connections of one socket.
 #[derive(Debug, Default)]
@@ -28,13 +33,20 @@ pub(crate) struct Connections {
     /// Waits for the end of its connection, which tells whose it was.
     failed: Option<(String, HandshakeFailure)>,
     storms: HashMap<(Discriminant<ConnectionChange>, String), Storm>,
+    /// When the first of what is held back is due.
+    held_until: Option<Instant>,
     told: Vec<ConnectionEvent>,
+    /// Until when connections are looked at, of whose end libzmq does not tell:
+    /// it is silent about those that it ends itself.
+    doubt: Option<Instant>,
 }
 
 #[derive(Debug)]
 struct Connection {
     peer: Option<SocketAddr>,
     ready: bool,
+    /// What its number stands for.
+    identity: Option<u64>,
 }
 
 /// Events of one kind at one endpoint.
@@ -65,6 +77,8 @@ impl Connections {
         self.greeting.clear();
         self.ready = 0;
         self.failed = None;
+        self.held_until = None;
+        self.doubt = None;
     }
 
     /// Takes a notice of the monitor.
@@ -104,7 +118,9 @@ impl Connections {
 
     fn opened(&mut self, fd: RawFd, endpoint: &str) -> Option<SocketAddr> {
         let peer = peer_address(fd);
-        self.open.insert(fd, Connection { peer, ready: self.raw });
+        let identity = descriptors::identity(fd);
+        self.forget(fd);
+        self.open.insert(fd, Connection { peer, ready: self.raw, identity });
         if self.raw {
             self.ready += 1;
         } else {
@@ -114,11 +130,41 @@ impl Connections {
     }
 
     fn greeted(&mut self, endpoint: &str) -> Option<SocketAddr> {
-        let fd = self.greeting.get_mut(endpoint)?.pop_front()?;
+        let greeting = self.greeting.get_mut(endpoint)?;
+        let fd = greeting.pop_front()?;
+        // Of several nobody knows which.
+        let certain = greeting.is_empty();
+        if certain {
+            self.greeting.remove(endpoint);
+        }
         let connection = self.open.get_mut(&fd)?;
         connection.ready = true;
         self.ready += 1;
-        connection.peer
+        connection.peer.filter(|_| certain)
+    }
+
+    /// An endpoint was left: libzmq ends its connections, and does not tell.
+    pub(crate) fn left(&mut self, now: Instant) {
+        self.doubt = Some(now + DOUBT);
+    }
+
+    /// Forgets a connection of whose end nobody told.
+    fn forget(&mut self, fd: RawFd) {
+        if self.open.remove(&fd).is_some_and(|connection| connection.ready) {
+            self.ready = self.ready.saturating_sub(1);
+        }
+        self.greeting.retain(|_, greeting| {
+            greeting.retain(|other| *other != fd);
+            !greeting.is_empty()
+        });
+    }
+
+    fn forget_those_that_are_gone(&mut self) {
+        let is_gone = |(fd, connection): (&RawFd, &Connection)| {
+            (descriptors::identity(*fd) != connection.identity).then_some(*fd)
+        };
+        let gone: Vec<RawFd> = self.open.iter().filter_map(is_gone).collect();
+        gone.into_iter().for_each(|fd| self.forget(fd));
     }
 
     fn gone(&mut self, fd: RawFd, endpoint: &str, failed: bool) -> Option<SocketAddr> {
@@ -131,6 +177,9 @@ impl Connections {
             }
         } else if let Some(greeting) = self.greeting.get_mut(endpoint) {
             greeting.retain(|other| *other != fd);
+            if greeting.is_empty() {
+                self.greeting.remove(endpoint);
+            }
         }
         connection.peer
     }
@@ -144,6 +193,9 @@ impl Connections {
 
     /// Tells at once, or together with others of its kind.
     fn tell(&mut self, event: ConnectionEvent, now: Instant) {
+        if self.storms.len() >= REMEMBERED {
+            self.storms.retain(|_, storm| storm.held.is_some() || storm.until > now);
+        }
         let key = (discriminant(&event.change), event.endpoint.clone());
         let storm =
             self.storms.entry(key).or_insert(Storm { until: now + WINDOW, seen: 0, held: None });
@@ -157,10 +209,15 @@ impl Connections {
         }
         let times = storm.held.as_ref().map_or(0, |held| held.times) + 1;
         storm.held = Some(ConnectionEvent { times, ..event });
+        self.held_until = self.held_until.into_iter().chain([storm.until]).min();
     }
 
     /// Lets go of what was held back long enough.
     pub(crate) fn tend(&mut self, now: Instant) {
+        if let Some(until) = self.doubt {
+            self.forget_those_that_are_gone();
+            self.doubt = (until > now).then_some(until);
+        }
         if self.next_deadline().is_none_or(|at| at > now) {
             return;
         }
@@ -171,12 +228,14 @@ impl Connections {
                 storm.until = now + WINDOW;
             }
         }
+        let held = self.storms.values().filter(|storm| storm.held.is_some());
+        self.held_until = held.map(|storm| storm.until).min();
     }
 
     /// When something is due that was held back.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        let held = self.storms.values().filter(|storm| storm.held.is_some());
-        held.map(|storm| storm.until).min()
+        let doubt = self.doubt.map(|_| Instant::now() + GLANCE);
+        [self.held_until, doubt].into_iter().flatten().min()
     }
 
     /// What is to be told.

@@ -12,7 +12,7 @@ use crate::blueprint::Plan;
 use crate::endpoint::Endpoint;
 use crate::engine::deadlines::after;
 use crate::error::{Error, ErrorKind, Result};
-use crate::kinds::{Routes, SocketType};
+use crate::kinds::Routes;
 use crate::messages::{
     Bind, Close, Connect, ConnectAs, Disconnect, GetOption, Restart, SetOption, SocketReport,
     SocketState, Unbind, Watch,
@@ -46,6 +46,7 @@ impl<K: Pattern> Socket<K> {
         let left = self.with_socket(|socket| {
             if bind { socket.unbind(name.as_str()) } else { socket.disconnect(name.as_str()) }
         });
+        self.connections_mut().left(Instant::now());
         self.publish_endpoints();
         left.map_err(|error| error.at(name.as_str()))
     }
@@ -89,21 +90,30 @@ impl<K: Routes + Pattern> Handler<ConnectAs> for Socket<K> {
 
     fn handle(&mut self, connect: ConnectAs, ctx: &mut Context<Self>) -> Result<()> {
         self.breathe(ctx);
-        self.check_up()?;
+        self.check_open()?;
         let (given, peer) = (connect.endpoint?, connect.peer);
         given.check_connect()?;
         open::check_id(&peer)?;
-        // Also one that was left: libzmq may not have forgotten it.
-        if self.names_mut().contains(&peer) {
+        if self.endpoints_mut().iter().any(|plan| plan.peer.as_ref() == Some(&peer)) {
             return Err(open::id_in_use(&peer).at(given.as_str()));
         }
-        self.with_live(|live| live.connect_as(&given, &peer))?;
-        if K::TYPE == SocketType::Stream {
+        self.check_up()?;
+        if self.with_live(|live| live.has_peer(&peer))? {
+            return Err(open::id_in_use(&peer).at(given.as_str()));
+        }
+        // Nobody else can have come, and nobody had that name before.
+        let alone = self.endpoints_mut().iter().all(|plan| !plan.bind && plan.peer.is_some())
+            && !self.names_mut().contains(&peer);
+        if alone {
+            self.with_live(|live| live.connect_as(&given, &peer))?;
             self.names_mut().push(peer.clone());
         }
-        let connected = Some(Instant::now());
+        let connected = alone.then(Instant::now);
         self.endpoints_mut().push(Plan { connected, peer: Some(peer), ..Plan::new(given, false) });
         self.publish_endpoints();
+        if !alone {
+            self.reopen("a peer is to be known by a name, which libzmq gives first of all");
+        }
         Ok(())
     }
 }
@@ -151,15 +161,26 @@ impl<K: Pattern> Handler<SetOption> for Socket<K> {
         self.breathe(ctx);
         self.check_open()?;
         option.check(K::TYPE)?;
-        if matches!(option, SocketOption::Conflate(_)) {
-            // It would mix up messages of several frames that are on their way.
+        option.name().check_support()?;
+        // Messages of several frames that are on their way would be mixed up, a
+        // descriptor used twice, and peers lose their names.
+        let named = self.endpoints_mut().iter().any(|plan| plan.peer.is_some());
+        let too_late = match option {
+            SocketOption::Conflate(_) | SocketOption::UseFd(_) => true,
+            SocketOption::Immediate(on) => on && named,
+            _ => false,
+        };
+        if too_late {
             let error = Error::new(ErrorKind::InvalidOption);
-            return Err(error.detail("conflate is set before the socket is opened"));
+            return Err(error.detail(format!("{} must be set before", option.name())));
         }
         if self.state() == SocketState::Up {
             self.with_socket(|socket| Ok(option.set(socket)))??;
         }
-        self.opening_mut().options.set(option);
+        match option {
+            SocketOption::Linger(linger) => self.opening_mut().linger = linger,
+            option => self.opening_mut().options.set(option),
+        }
         Ok(())
     }
 }

@@ -8,7 +8,7 @@ use actix_rt::Arbiter;
 
 use super::pattern::{Inbound, Wiring};
 use crate::blueprint::Plan;
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, Transport};
 use crate::engine::fd::Fd;
 use crate::engine::monitor::Monitor;
 use crate::engine::port::Port;
@@ -59,12 +59,19 @@ pub(crate) struct Live {
 }
 
 impl Opening {
+    /// Where neighbours within the process find this socket.
+    pub(crate) fn doors(&self) -> impl Iterator<Item = &Endpoint> {
+        let bound = self.endpoints.iter().filter(|plan| plan.bind).map(|plan| &plan.given);
+        bound.filter(|given| given.transport() == Transport::Inproc)
+    }
+
     /// A socket with its options and endpoints, for whoever moves its messages.
     pub(crate) fn assemble(&mut self) -> Result<Socket> {
         self.set_up(|_| Ok(())).map(|(socket, _)| socket)
     }
 
-    /// Options, subscriptions, binds, connects: in this order.
+    /// Options, subscriptions, connects with those that name their peers first,
+    /// binds: in this order.
     fn set_up(
         &mut self,
         opened: impl FnOnce(&Socket) -> Result<()>,
@@ -72,7 +79,7 @@ impl Opening {
         let Some(context) = &self.context else { return Err(Error::new(ErrorKind::Closed)) };
         // Before the socket, so that it is dropped after it, also on an error.
         let mut monitor = None;
-        let mut socket = Socket::open(context, self.wiring.raw)
+        let socket = Socket::open(context, self.wiring.raw)
             .map_err(|errno| Error::from_errno(errno).detail("no further socket can be opened"))?;
         self.configure(&socket)?;
         if self.monitored {
@@ -87,7 +94,7 @@ impl Opening {
             .partition(|plan| plan.peer.is_some());
         for plan in named.into_iter().chain(others) {
             match &plan.peer {
-                Some(peer) => connect_as(&mut socket, &plan.given, peer)?,
+                Some(peer) => connect_as(&socket, &plan.given, peer)?,
                 None => connect(&socket, &plan.given)?,
             }
             plan.connected = Some(Instant::now());
@@ -136,6 +143,10 @@ fn bind(socket: &Socket, monitor: Option<&mut Monitor>, endpoint: &Endpoint) -> 
             errno => at(errno),
         }
     })?;
+    // A descriptor that was given for the first one is used up.
+    if socket.get_i32(OptionId::USE_FD).is_ok_and(|fd| fd >= 0) {
+        socket.set_i32(OptionId::USE_FD, -1).map_err(at)?;
+    }
     let resolved = socket.last_endpoint().map_err(at)?;
     // libzmq names some endpoints in ways that it does not take back.
     Ok(Endpoint::parse(&resolved).unwrap_or_else(|_| endpoint.clone()))
@@ -151,18 +162,15 @@ pub(crate) fn connect(socket: &Socket, endpoint: &Endpoint) -> Result<()> {
 
 /// Connects, in the background, and gives the peer there a routing id.
 ///
-/// libzmq aborts the process when another peer has that id. Whether one has is
-/// looked up before; one that comes between the look and the call would have
-/// to come within a microsecond.
-pub(crate) fn connect_as(socket: &mut Socket, endpoint: &Endpoint, peer: &Frame) -> Result<()> {
+/// libzmq aborts the process when another peer has that id, or had it and is not
+/// forgotten yet, which nothing tells. So this is done on a socket that nobody
+/// else can have come to, and with ids that it has not had before.
+fn connect_as(socket: &Socket, endpoint: &Endpoint, peer: &Frame) -> Result<()> {
     check_family(socket, endpoint)?;
     let at = |errno| Error::from_errno(errno).at(endpoint.as_str());
     if socket.get_i32(OptionId::IMMEDIATE) == Ok(1) {
         let error = Error::new(ErrorKind::InvalidOption).at(endpoint.as_str());
         return Err(error.detail("with `immediate` libzmq does not name the peer"));
-    }
-    if socket.is_router() && socket.has_peer(peer).map_err(at)? {
-        return Err(id_in_use(peer).at(endpoint.as_str()));
     }
     socket.set_bytes(OptionId::CONNECT_ROUTING_ID, peer).map_err(at)?;
     socket.connect(endpoint.as_str()).map_err(at)
@@ -224,19 +232,22 @@ impl Live {
     }
 
     /// Connects again to an endpoint of the same process that was gone.
-    pub(crate) fn reconnect(&mut self, endpoint: &Endpoint, peer: Option<&Frame>) -> Result<()> {
+    pub(crate) fn reconnect(&mut self, endpoint: &Endpoint) -> Result<()> {
         let socket = self.pump.port();
         // The dead connection may have been forgotten already.
         let _ = socket.disconnect(endpoint.as_str());
-        match peer {
-            Some(peer) => connect_as(socket, endpoint, peer),
-            None => connect(socket, endpoint),
-        }
+        connect(socket, endpoint)
+    }
+
+    /// Whether a peer of a ROUTER has this routing id.
+    pub(crate) fn has_peer(&mut self, peer: &Frame) -> Result<bool> {
+        let socket = self.pump.port();
+        Ok(socket.is_router() && socket.has_peer(peer).map_err(Error::from_errno)?)
     }
 
     /// Connects to one more endpoint, and gives the peer there a routing id.
     pub(crate) fn connect_as(&mut self, endpoint: &Endpoint, peer: &Frame) -> Result<()> {
-        connect_as(self.pump.port(), endpoint, peer)
+        connect_as(self.pump.port_ref(), endpoint, peer)
     }
 
     /// Reads what libzmq has received and would lose with the socket.

@@ -16,7 +16,7 @@ use actix::{Actor, AsyncContext, Context, Handler, ResponseFuture, fut};
 use futures::channel::oneshot;
 
 pub use blueprint::ProxyBlueprint;
-use live::{Live, count, is_copy, parse};
+use live::{Asked, Live, count, is_copy, parse};
 
 use super::alarm::Alarm;
 use super::events::Events;
@@ -53,8 +53,12 @@ use crate::sys::{self, Errno};
 /// ends with the factory, after the sockets that send. A failure of a side has
 /// both opened again by the restart policy.
 ///
+/// Of the two blueprints it takes endpoints, linger and libzmq's own options; a
+/// receiver, topics, bounds, watchers and policies are those of actors, which
+/// its sides are not.
+///
 /// What it does not do: unlike a [`RouterSocket`](crate::RouterSocket) its
-/// ROUTER drops, as libzmq's does, a reply to a client that is gone. What is in
+/// ROUTER drops, as libzmq's does, a reply to a client that is gone or full. What is in
 /// libzmq's queues when it ends is sent for the time of the linger.
 ///
 /// # Examples
@@ -98,6 +102,10 @@ pub struct Proxy {
     alarm: Alarm,
     gone: bool,
     ended: bool,
+    /// It ends in order to be opened again.
+    rejoins: bool,
+    /// Also when it is opened again.
+    paused: bool,
 }
 
 impl Proxy {
@@ -145,6 +153,8 @@ impl Proxy {
             alarm: Alarm::default(),
             gone: false,
             ended: false,
+            rejoins: false,
+            paused: false,
         }
     }
 
@@ -163,10 +173,11 @@ impl Proxy {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let tapped = |what: &str| -> Result<(Tap, sys::Socket)> {
             let endpoint = format!("inproc://actix-zmq-{what}-{number}");
-            let ours = Tap::open(&context)?;
+            let ours = Tap::open(&context, CAPTURED)?;
             let theirs = sys::Socket::open(&context, sys::SocketType::Pair)
                 .and_then(|socket| {
                     socket.set_i32(sys::option::OptionId::LINGER, 0)?;
+                    socket.set_i32(sys::option::OptionId::SNDHWM, CAPTURED)?;
                     socket.bind(&endpoint)?;
                     Ok(socket)
                 })
@@ -204,12 +215,21 @@ impl Proxy {
         match self.start_thread() {
             Ok(live) => {
                 self.live = Some(live);
+                self.ended = false;
+                if self.paused
+                    && let Some(live) = &mut self.live
+                {
+                    let _ = live.say("PAUSE");
+                }
                 if std::mem::take(&mut self.was_up) {
                     self.around.count(Counter::Restarts);
                 }
                 self.around.shared.set_state(SocketState::Up);
                 self.backoff.succeeded(Instant::now());
                 let endpoints = self.publish_endpoints();
+                for door in self.sides.iter().flat_map(Opening::doors) {
+                    self.around.shared.family.found(door);
+                }
                 self.around.events.emit(EventKind::Up { endpoints });
                 self.answer_opener(Ok(()));
             }
@@ -236,9 +256,9 @@ impl Proxy {
 
     /// It failed: open it again later, or give up.
     fn fail(&mut self, reason: Error) {
-        self.was_up |= self.live.is_some();
-        self.live = None;
         let now = Instant::now();
+        self.was_up |= self.live.is_some();
+        self.leave(now);
         let reason = Arc::new(reason);
         tracing::warn!(proxy = %self.around.shared.id, %reason, "proxy is down");
         self.around.events.emit(EventKind::Down { reason: Arc::clone(&reason) });
@@ -256,13 +276,38 @@ impl Proxy {
         }
     }
 
-    /// The end. A thread that still runs is left to the context's.
+    /// Lets go of the thread, and tells the neighbours that nobody is there.
+    fn leave(&mut self, now: Instant) {
+        if self.live.take().is_some() {
+            for door in self.sides.iter().flat_map(Opening::doors) {
+                self.around.shared.family.lost(door, now);
+            }
+        }
+    }
+
+    /// A neighbour within the process was gone and is back: libzmq does not
+    /// connect again there, so both sides are opened anew.
+    fn rejoin(&mut self) {
+        let rebound = self.around.shared.take_rebound();
+        let is_cut_off = |plan: &Plan| rebound.iter().any(|(at, gone)| plan.is_cut_off(at, *gone));
+        if self.sides.iter().flat_map(|side| &side.endpoints).any(is_cut_off) {
+            self.rejoins = true;
+            if let Some(live) = &mut self.live {
+                let _ = live.say("TERMINATE");
+            }
+        }
+    }
+
+    /// The end. A thread that still runs is listened to until its own: it waits
+    /// for whoever does not.
     fn close(&mut self) {
         if self.state() == SocketState::Closed {
             return;
         }
         let confirmed = self.live.is_none() || self.ended;
-        self.live = None;
+        if confirmed {
+            self.leave(Instant::now());
+        }
         self.context = None;
         for side in &mut self.sides {
             side.context = None;
@@ -282,12 +327,20 @@ impl Proxy {
         if !ctx.connected() && self.around.shared.close_deadline().is_none() {
             drop(self.around.shared.order_close(after(now, self.sides[0].linger), None));
         }
-        if let Some(deadline) = self.around.shared.close_deadline() {
+        if self.state() != SocketState::Closed
+            && let Some(deadline) = self.around.shared.close_deadline()
+        {
             self.end(now >= deadline);
         }
+        self.rejoin();
         if let Err(errno) = self.listen(cx) {
             self.ended = true;
             match errno {
+                _ if self.state() == SocketState::Closed => self.leave(now),
+                None if std::mem::take(&mut self.rejoins) => {
+                    let error = Error::new(ErrorKind::Restarting);
+                    self.fail(error.detail("a neighbour within this process was opened again"));
+                }
                 None | Some(Errno::TERM) => self.close(),
                 Some(_) if self.state() == SocketState::Closing => self.close(),
                 Some(errno) => self.fail(Error::from_errno(errno)),
@@ -296,7 +349,7 @@ impl Proxy {
         self.around.report_losses();
         self.around.events.poll(cx);
         if self.state() == SocketState::Closed {
-            return Poll::Ready(());
+            return if self.live.is_none() { Poll::Ready(()) } else { Poll::Pending };
         }
         let due = [self.reopen_at, self.around.shared.close_deadline()];
         self.alarm.set(due.into_iter().flatten().min(), ctx, &self.around.shared);
@@ -306,23 +359,18 @@ impl Proxy {
     /// Has the thread end, and does not wait for it beyond the deadline.
     fn end(&mut self, due: bool) {
         self.answer_opener(Err(Error::new(ErrorKind::Closed)));
-        if due || self.live.is_none() {
-            self.close();
-            return;
+        if self.live.is_some() {
+            self.around.shared.set_state(SocketState::Closing);
         }
-        self.around.shared.set_state(SocketState::Closing);
         if let Some(live) = &mut self.live
             && !std::mem::replace(&mut live.told_to_end, true)
         {
-            // The last figures come before the end.
-            let (tell, _) = oneshot::channel();
-            live.asked.push_back(tell);
-            for command in ["STATISTICS", "TERMINATE"] {
-                if live.steer(command).is_err() {
-                    self.close();
-                    return;
-                }
-            }
+            // The last figures come before the end. What fails here, the thread
+            // has found out as well.
+            let _ = live.steer(None, Asked::Nobody).and_then(|()| live.say("TERMINATE"));
+        }
+        if due || self.live.is_none() {
+            self.close();
         }
     }
 
@@ -336,8 +384,11 @@ impl Proxy {
             .drain(cx, |frames| {
                 let statistics = parse(&frames);
                 count(&shared, counted, &statistics);
-                if let Some(asker) = asked.pop_front() {
-                    let _ = asker.send(Ok(statistics));
+                // Nobody minds if the asker is gone.
+                match asked.pop_front() {
+                    Some(Asked::Statistics(asker)) => drop(asker.send(Ok(statistics))),
+                    Some(Asked::Done(asker)) => drop(asker.send(Ok(()))),
+                    Some(Asked::Nobody) | None => {}
                 }
             })
             .map_err(Some)?;
@@ -369,15 +420,22 @@ impl Proxy {
     }
 
     /// Steers the thread.
-    fn steer(&mut self, command: &'static str) -> Result<&mut Live> {
-        let closing = || Error::new(ErrorKind::Closed);
-        match self.state() {
-            SocketState::Closing | SocketState::Closed => return Err(closing()),
-            SocketState::Opening | SocketState::Up | SocketState::Down => {}
-        }
-        let Some(live) = &mut self.live else { return Err(Error::new(ErrorKind::Restarting)) };
-        live.steer(command).map_err(Error::from_errno)?;
-        Ok(live)
+    fn steer<T: Send + 'static>(
+        &mut self,
+        command: Option<&'static str>,
+        asked: fn(oneshot::Sender<Result<T>>) -> Asked,
+    ) -> ResponseFuture<Result<T>> {
+        let (tell, told) = oneshot::channel();
+        let closing = matches!(self.state(), SocketState::Closing | SocketState::Closed);
+        let steered = match &mut self.live {
+            _ if closing => Err(Error::new(ErrorKind::Closed)),
+            None => Err(Error::new(ErrorKind::Restarting)),
+            Some(live) => live.steer(command, asked(tell)).map_err(Error::from_errno),
+        };
+        Box::pin(async move {
+            steered?;
+            told.await.unwrap_or_else(|_| Err(Error::new(ErrorKind::Closed)))
+        })
     }
 }
 
@@ -389,6 +447,9 @@ impl Actor for Proxy {
         ctx.spawn(Driver);
     }
 }
+
+/// How many captured messages wait, on either side, before the proxy does.
+const CAPTURED: i32 = 500;
 
 /// Polls the proxy's turn as long as the actor lives.
 struct Driver;
@@ -407,18 +468,20 @@ impl fut::ActorFuture<Proxy> for Driver {
 }
 
 impl Handler<Pause> for Proxy {
-    type Result = Result<()>;
+    type Result = ResponseFuture<Result<()>>;
 
-    fn handle(&mut self, _: Pause, _ctx: &mut Context<Self>) -> Result<()> {
-        self.steer("PAUSE").map(|_| ())
+    fn handle(&mut self, _: Pause, _ctx: &mut Context<Self>) -> Self::Result {
+        self.paused = true;
+        self.steer(Some("PAUSE"), Asked::Done)
     }
 }
 
 impl Handler<Resume> for Proxy {
-    type Result = Result<()>;
+    type Result = ResponseFuture<Result<()>>;
 
-    fn handle(&mut self, _: Resume, _ctx: &mut Context<Self>) -> Result<()> {
-        self.steer("RESUME").map(|_| ())
+    fn handle(&mut self, _: Resume, _ctx: &mut Context<Self>) -> Self::Result {
+        self.paused = false;
+        self.steer(Some("RESUME"), Asked::Done)
     }
 }
 
@@ -426,14 +489,7 @@ impl Handler<Statistics> for Proxy {
     type Result = ResponseFuture<Result<ProxyStatistics>>;
 
     fn handle(&mut self, _: Statistics, _ctx: &mut Context<Self>) -> Self::Result {
-        let (tell, told) = oneshot::channel();
-        match self.steer("STATISTICS") {
-            Ok(live) => live.asked.push_back(tell),
-            Err(error) => {
-                let _ = tell.send(Err(error));
-            }
-        }
-        Box::pin(async move { told.await.unwrap_or_else(|_| Err(Error::new(ErrorKind::Closed))) })
+        self.steer(None, Asked::Statistics)
     }
 }
 
@@ -467,8 +523,10 @@ impl Handler<Close> for Proxy {
 impl Drop for Proxy {
     fn drop(&mut self) {
         // The arbiter ends first: the thread is told, and left to itself.
-        self.end(false);
-        self.close();
+        if self.state() != SocketState::Closed {
+            self.end(false);
+            self.close();
+        }
     }
 }
 

@@ -277,48 +277,102 @@ impl Inbound for Publishing {
 
 /// Who has subscribed to what.
 ///
-/// libzmq tells a subscriber by the descriptor of its connection, which not all
-/// have: those within the process, and those whose connection is gone, have
-/// none, and are told apart by their number alone.
+/// libzmq tells of each end of a subscription once, and of its beginning as
+/// often as the subscriber says so. It tells a subscriber by the descriptor of
+/// its connection: those within the process have none, and neither have those
+/// whose connection is gone. A number is used again for another connection, so
+/// each is known by what it stands for, too.
 #[derive(Debug, Default)]
 struct Subscribers(HashMap<Vec<u8>, Subscribed>);
 
 #[derive(Debug, Default)]
 struct Subscribed {
-    connections: Vec<i32>,
+    connections: Vec<Connection>,
     others: usize,
+    /// Connections that were found gone before libzmq told of their end.
+    owed: usize,
+}
+
+/// A connection, by its number and what that stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Connection(i32, u64);
+
+impl Connection {
+    fn of(fd: i32) -> Option<Self> {
+        sys::descriptors::identity(fd).map(|what| Self(fd, what))
+    }
+
+    fn is_alive(self) -> bool {
+        Self::of(self.0) == Some(self)
+    }
+}
+
+impl Subscribed {
+    const fn is_empty(&self) -> bool {
+        self.connections.is_empty() && self.others == 0
+    }
+
+    fn begins(&mut self, from: Option<i32>) {
+        let Some(fd) = from else {
+            self.others += 1;
+            return;
+        };
+        let connection = Connection::of(fd);
+        if let Some(at) = self.connections.iter().position(|known| known.0 == fd) {
+            if self.connections.get(at).copied() == connection {
+                return;
+            }
+            self.connections.swap_remove(at);
+            self.owed += 1;
+        }
+        match connection {
+            Some(connection) => self.connections.push(connection),
+            // It is gone already.
+            None => self.owed += 1,
+        }
+    }
+
+    fn ends(&mut self, from: Option<i32>) {
+        let known = |fd| self.connections.iter().position(|known| known.0 == fd);
+        let gone = || self.connections.iter().position(|known| !known.is_alive());
+        let at = match from {
+            Some(fd) => known(fd),
+            None if self.owed > 0 => {
+                self.owed -= 1;
+                return;
+            }
+            None => gone(),
+        };
+        match at {
+            Some(at) => {
+                self.connections.swap_remove(at);
+            }
+            None if self.others > 0 => self.others -= 1,
+            // Gone with its connection, which does not look so yet.
+            None => {
+                self.connections.pop();
+            }
+        }
+    }
 }
 
 impl Subscribers {
     /// Whether that was the first one to a topic, or the end of the last.
     fn note(&mut self, topic: &[u8], on: bool, from: Option<i32>) -> bool {
         if on {
-            let known = self.0.contains_key(topic);
             let subscribed = self.0.entry(topic.to_vec()).or_default();
-            match from {
-                Some(fd) if subscribed.connections.contains(&fd) => {}
-                Some(fd) => subscribed.connections.push(fd),
-                None => subscribed.others += 1,
-            }
-            return !known;
+            let first = subscribed.is_empty();
+            subscribed.begins(from);
+            return first;
         }
-        let Some(subscribed) = self.0.get_mut(topic) else { return true };
-        let mut connections = subscribed.connections.iter();
-        match connections.position(|fd| Some(*fd) == from) {
-            Some(at) => {
-                subscribed.connections.swap_remove(at);
-            }
-            None if subscribed.others > 0 => subscribed.others -= 1,
-            // Gone with its connection, of which nothing is left to know it by.
-            None => {
-                subscribed.connections.pop();
-            }
-        }
-        let last = subscribed.connections.is_empty() && subscribed.others == 0;
-        if last {
+        let Some(subscribed) = self.0.get_mut(topic) else { return false };
+        let was_empty = subscribed.is_empty();
+        subscribed.ends(from);
+        let is_empty = subscribed.is_empty();
+        if is_empty && subscribed.owed == 0 {
             self.0.remove(topic);
         }
-        last
+        is_empty && !was_empty
     }
 
     /// How many would get a message that begins like this.
@@ -332,7 +386,7 @@ impl Subscribers {
         }
         connections.sort_unstable();
         connections.dedup();
-        connections.len() + others
+        connections.into_iter().filter(|connection| connection.is_alive()).count() + others
     }
 }
 
@@ -360,29 +414,66 @@ where
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+    use std::os::fd::AsRawFd;
+
     use super::*;
 
-    #[test]
-    fn a_subscriber_counts_once_however_often_it_subscribes() {
-        let mut subscribers = Subscribers::default();
-        assert!(subscribers.note(b"a", true, Some(5)));
-        assert!(!subscribers.note(b"a", true, Some(5)));
-        assert!(subscribers.note(b"ab", true, Some(5)));
-        assert_eq!((subscribers.count(b"a"), subscribers.count(b"abc")), (1, 1));
-        assert!(!subscribers.note(b"a", true, Some(6)));
-        assert!(subscribers.note(b"", true, None));
-        assert_eq!((subscribers.count(b"a"), subscribers.count(b"x")), (3, 1));
+    /// Something with a descriptor.
+    fn line() -> std::io::Result<(TcpListener, Option<i32>)> {
+        let line = TcpListener::bind("127.0.0.1:0")?;
+        let fd = line.as_raw_fd();
+        Ok((line, Some(fd)))
     }
 
     #[test]
-    fn the_end_of_the_last_one_is_known() {
+    fn a_subscriber_counts_once_however_often_it_subscribes() -> std::io::Result<()> {
         let mut subscribers = Subscribers::default();
-        subscribers.note(b"a", true, Some(5));
-        subscribers.note(b"a", true, Some(6));
-        // A connection that is gone is known by its number alone.
+        let ((_one, a), (_two, b)) = (line()?, line()?);
+        assert!(subscribers.note(b"a", true, a));
+        assert!(!subscribers.note(b"a", true, a));
+        assert!(subscribers.note(b"ab", true, a));
+        assert_eq!((subscribers.count(b"a"), subscribers.count(b"abc")), (1, 1));
+        assert!(!subscribers.note(b"a", true, b));
+        assert!(subscribers.note(b"", true, None));
+        assert_eq!((subscribers.count(b"a"), subscribers.count(b"x")), (3, 1));
+        Ok(())
+    }
+
+    #[test]
+    fn the_end_of_the_last_one_is_known() -> std::io::Result<()> {
+        let mut subscribers = Subscribers::default();
+        let ((one, a), (_two, b)) = (line()?, line()?);
+        subscribers.note(b"a", true, a);
+        subscribers.note(b"a", true, b);
+        drop(one);
+        assert_eq!(subscribers.count(b"a"), 1, "who is gone does not count");
         assert!(!subscribers.note(b"a", false, None));
         assert_eq!(subscribers.count(b"a"), 1);
-        assert!(subscribers.note(b"a", false, Some(6)));
+        assert!(subscribers.note(b"a", false, b));
+        assert!(!subscribers.note(b"a", false, b), "of what has ended there is no other end");
         assert_eq!(subscribers.count(b"a"), 0);
+        assert!(subscribers.0.is_empty());
+        Ok(())
+    }
+
+    #[test]
+    fn a_number_that_is_used_again_is_another_subscriber() -> std::io::Result<()> {
+        let mut subscribers = Subscribers::default();
+        let (_line, fd) = line()?;
+        let number = fd.unwrap_or_default();
+        // As if it had stood for something else before.
+        let before =
+            Subscribed { connections: vec![Connection(number, 0)], ..Subscribed::default() };
+        subscribers.0.insert(b"a".to_vec(), before);
+        assert_eq!(subscribers.count(b"a"), 0);
+        assert!(!subscribers.note(b"a", true, fd));
+        assert_eq!(subscribers.count(b"a"), 1);
+        // The end of the one before comes late.
+        assert!(!subscribers.note(b"a", false, None));
+        assert_eq!(subscribers.count(b"a"), 1);
+        assert!(subscribers.note(b"a", false, None));
+        assert!(subscribers.0.is_empty());
+        Ok(())
     }
 }

@@ -458,10 +458,15 @@ impl Inbound for Requesting {
             let open = table.open.get_mut(&id).map(|open| open.place = None);
             drop(table);
             if let Some(step) = &mut self.step {
-                step.asked.push_back(id);
-                // Its caller may have gone while it could not be withdrawn.
-                step.abandoned |= open.is_none() && step.answers.is_empty();
-                self.pair(around);
+                if open.is_some() {
+                    step.asked.push_back(id);
+                    self.pair(around);
+                } else if step.answers.pop_front().is_some() {
+                    // Its caller has gone while it could not be withdrawn.
+                    around.count(Counter::LateReplies);
+                } else {
+                    step.abandoned = true;
+                }
             }
             return;
         };

@@ -168,6 +168,10 @@ impl<K: Pattern> Socket<K> {
         &mut self.opening
     }
 
+    pub(crate) const fn connections_mut(&mut self) -> &mut Connections {
+        &mut self.connections
+    }
+
     pub(crate) const fn waiting_mut(&mut self) -> &mut Waiting {
         &mut self.waiting
     }

@@ -37,7 +37,8 @@ impl Monitor {
         let endpoint = format!("inproc://actix-zmq-monitor-{number}");
         // A monitor that nobody listens to cannot even be stopped: libzmq waits
         // for somebody to hear of the end.
-        let tap = Tap::open(context)?;
+        // And libzmq's own thread must never have to wait.
+        let tap = Tap::open(context, 0)?;
         socket.monitor(&endpoint).map_err(Error::from_errno)?;
         tap.connect(&endpoint)?;
         Ok(Self { tap, read: Vec::new() })

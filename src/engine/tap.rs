@@ -26,16 +26,18 @@ pub(crate) struct Tap {
 }
 
 impl Tap {
-    /// Opens it, with everything that may be wanting, so that nothing is when it
+    /// Opens it with so many messages of room, of which 0 is as much as it takes,
+    /// and with everything that may be wanting, so that nothing is when it
     /// [connects](Self::connect).
     ///
     /// # Errors
     /// [`TooManySockets`](crate::ErrorKind::TooManySockets), [`Closed`](crate::ErrorKind::Closed).
-    pub(crate) fn open(context: &sys::Context) -> Result<Self> {
+    pub(crate) fn open(context: &sys::Context, hwm: i32) -> Result<Self> {
         let socket = Socket::open(context, SocketType::Pair).map_err(Error::from_errno)?;
-        // Whoever talks must never have to wait: it is libzmq's own thread.
-        let unbounded = socket.set_i32(OptionId::RCVHWM, 0);
-        unbounded.and_then(|()| socket.set_i32(OptionId::LINGER, 0)).map_err(Error::from_errno)?;
+        socket
+            .set_i32(OptionId::RCVHWM, hwm)
+            .and_then(|()| socket.set_i32(OptionId::LINGER, 0))
+            .map_err(Error::from_errno)?;
         let fd = socket.fd().map_err(Error::from_errno)?;
         let wakeup = Fd::new(fd).map_err(Error::from_io)?;
         Ok(Self { wakeup, socket, budget: BUDGET, left: BUDGET })

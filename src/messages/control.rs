@@ -63,14 +63,18 @@ endpoint_command! {
 /// has said anything, and a STREAM knows which connection is which. Whatever
 /// routing id the peer has set for itself, this one holds.
 ///
+/// A socket that has other endpoints beside such connections, or had a peer of
+/// that id before, is opened again for this, as by [`Restart`]: libzmq aborts the
+/// process when it has not forgotten another peer with the id. So name peers in
+/// the blueprint where you can.
+///
 /// It cannot go together with [`immediate`](crate::Blueprint::immediate).
 ///
 /// # Errors
 /// [`RoutingIdInUse`](crate::ErrorKind::RoutingIdInUse) when another peer has
 /// the id (libzmq would abort the process); if that is a peer of a ROUTER, it
 /// receives a message of one empty frame, for libzmq can be asked in no other
-/// way. A STREAM has each id once in the life of its libzmq socket.
-/// [`InvalidOption`](crate::ErrorKind::InvalidOption) for an id that is empty,
+/// way./// [`InvalidOption`](crate::ErrorKind::InvalidOption) for an id that is empty,
 /// longer than 255 bytes or begins with NUL; otherwise as [`Connect`].
 #[derive(Debug)]
 pub struct ConnectAs {

@@ -158,7 +158,7 @@ pub enum ConnectionChange {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum HandshakeFailure {
-    /// The connection broke; 0 when the other side has closed it.
+    /// The connection broke, or the other side has closed it.
     System {
         /// The operating system's error.
         errno: i32,

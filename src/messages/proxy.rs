@@ -24,6 +24,9 @@ impl Message for OpenProxy {
 
 /// Has a proxy move nothing until [`Resume`]. Messages wait in libzmq's queues.
 ///
+/// Resolves when it has paused; while it waits for a side that is full, or for
+/// a slow capture, it cannot.
+///
 /// # Errors
 /// [`Restarting`](crate::ErrorKind::Restarting) or [`Closed`](crate::ErrorKind::Closed).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,7 +36,7 @@ impl Message for Pause {
     type Result = Result<()>;
 }
 
-/// Has a proxy go on after a [`Pause`].
+/// Has a proxy go on after a [`Pause`]. Resolves when it does.
 ///
 /// # Errors
 /// As [`Pause`].

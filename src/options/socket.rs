@@ -206,7 +206,16 @@ impl SocketOption {
     /// # Errors
     /// [`InvalidOption`](ErrorKind::InvalidOption) for a value out of its range.
     pub(crate) fn check_value(&self) -> Result<()> {
-        self.mistake().map_err(|why| {
+        let is_zero = match self {
+            Self::TcpKeepaliveCount(count) => *count == Some(0),
+            Self::TcpKeepaliveIdle(time) | Self::TcpKeepaliveInterval(time) => {
+                time.is_some_and(|time| time.is_zero())
+            }
+            _ => false,
+        };
+        // The kernel refuses it, and no connection is ever made.
+        let zero = if is_zero { Err("zero is no value for it") } else { Ok(()) };
+        self.mistake().and(zero).map_err(|why| {
             Error::new(ErrorKind::InvalidOption).detail(format!("{}: {why}", self.name()))
         })
     }

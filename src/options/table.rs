@@ -11,6 +11,12 @@ macro_rules! option_table {
         $callback! {
             /// Takes the options that every socket type has.
             Configured [Pub, XPub, Sub, XSub, Push, Pull, Request, Reply, Req, Rep, Dealer, Router, Pair, Stream] {
+                /// How long libzmq goes on sending what it has accepted after the socket is
+                /// closed. It always has an end.
+                ///
+                /// # Default
+                /// As the factory says: 100 ms
+                Linger(Duration) as Millis, linger(Duration), LINGER "ZMQ_LINGER", AtOnce, Nothing;
                 /// How many messages libzmq holds per peer before it takes no more; 0 is no
                 /// limit.
                 ///
@@ -149,7 +155,8 @@ macro_rules! option_table {
                 TcpMaxRetransmit(Duration) as Millis, tcp_max_retransmit(Duration), TCP_MAXRT "ZMQ_TCP_MAXRT", NextEndpoint, Nothing;
                 /// Listens at a descriptor that is bound already, such as one of a service
                 /// manager's, instead of opening one. The endpoint must be the one it is bound
-                /// to, and libzmq closes it: a restart of the socket cannot use it again.
+                /// to; it is the first that the socket binds. libzmq gets a duplicate: the
+                /// descriptor stays yours.
                 ///
                 /// # Default
                 /// None
@@ -160,8 +167,8 @@ macro_rules! option_table {
                 /// None
                 ZapDomain(String) as Text, zap_domain(impl Into<String>), ZAP_DOMAIN "ZMQ_ZAP_DOMAIN", NextEndpoint, Nothing;
                 /// Asks peers for a user name and a password (RFC 24/ZMTP-PLAIN). Who is let in
-                /// is the authenticator's to say, a REPLY or ROUTER at `inproc://zeromq.zap.01`
-                /// (RFC 27/ZAP); without one, nobody is.
+                /// is the authenticator's to say, a REPLY, REP or ROUTER at
+                /// `inproc://zeromq.zap.01` (RFC 27/ZAP); without one, nobody is.
                 ///
                 /// # Default
                 /// Off
@@ -283,12 +290,13 @@ macro_rules! option_table {
                 Immediate(bool) as Flag, immediate(bool), IMMEDIATE "ZMQ_IMMEDIATE", NextEndpoint, Nothing;
             }
             /// Can keep the newest message alone.
-            Conflates [Push, Pull, Pub, Sub, Dealer] {
+            Conflates [Push, Pull, Sub, Dealer] {
                 /// Keeps only the newest message for each peer, or from each; the others are
                 /// dropped, uncounted. libzmq does this to single frames only, and mixes up
-                /// messages of several: publish with
+                /// messages of several: a SUB needs
                 /// [`TopicFraming::Tagged`](crate::TopicFraming::Tagged) or
-                /// [`TopicFraming::Whole`](crate::TopicFraming::Whole).
+                /// [`TopicFraming::Whole`](crate::TopicFraming::Whole), and publishers that use
+                /// it.
                 ///
                 /// # Default
                 /// Off

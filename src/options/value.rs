@@ -9,7 +9,7 @@ use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
 use super::millis;
 use crate::keys::{CurvePublicKey, CurveSecretKey, Secret};
 use crate::sys::option::OptionId;
-use crate::sys::{Errno, Socket};
+use crate::sys::{self, Errno, Socket};
 
 /// One way to write a value.
 pub(super) trait Encoding {
@@ -82,8 +82,6 @@ int_encoding! {
         |time| time.map_or(-1, |time| int(time.as_millis().div_ceil(1000))),
         |int| u64::try_from(int).ok().map(Duration::from_secs),
         duration_or_none;
-    /// A file descriptor's number, -1 for none.
-    Descriptor(Option<i32>): |fd| fd.unwrap_or(-1), |int| (int >= 0).then_some(int), or_none;
     /// A kind of name in GSSAPI.
     NameType(GssapiName): |name| name.number(), GssapiName::from_number, GssapiName::deserialize;
 }
@@ -163,6 +161,26 @@ impl Encoding for MillisOrInterval {
 
     fn parse<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
         duration(deserializer)
+    }
+}
+
+/// A descriptor that listens, -1 for none. libzmq is given a duplicate, which it closes.
+pub(super) enum Descriptor {}
+
+impl Encoding for Descriptor {
+    type Value = Option<i32>;
+
+    fn set(socket: &Socket, option: OptionId, value: &Option<i32>) -> Result<(), Errno> {
+        let fd = value.map(sys::descriptors::listening).transpose()?;
+        socket.set_i32(option, fd.unwrap_or(-1))
+    }
+
+    fn get(socket: &Socket, option: OptionId) -> Result<Option<i32>, Errno> {
+        socket.get_i32(option).map(|fd| (fd >= 0).then_some(fd))
+    }
+
+    fn parse<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i32>, D::Error> {
+        or_none(deserializer)
     }
 }
 

@@ -101,7 +101,8 @@ impl Context {
         context.set(zmq_sys::ZMQ_IO_THREADS, io_threads)?;
         // Some more, for the first socket below and for those that are just being closed.
         // A monitored socket is three: itself, and the two ends of the monitor.
-        let most = max_sockets.saturating_mul(3).saturating_add(CLOSING).min(SOCKET_LIMIT);
+        // A proxy is up to six: two sides, and the ends of two taps.
+        let most = max_sockets.saturating_mul(6).saturating_add(CLOSING).min(SOCKET_LIMIT);
         context.set(zmq_sys::ZMQ_MAX_SOCKETS, most)?;
         for (option, value) in others {
             context.set(option.number(), *value)?;

@@ -39,6 +39,12 @@ impl Errno {
         Self(unsafe { zmq_sys::zmq_errno() })
     }
 
+    /// The same for the operating system's own calls.
+    pub(super) fn check_os(rc: libc::c_int) -> Result<libc::c_int, Self> {
+        let errno = || std::io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO);
+        if rc < 0 { Err(Self(errno())) } else { Ok(rc) }
+    }
+
     /// Turns libzmq's `-1` convention into a `Result`.
     pub(crate) fn check(rc: libc::c_int) -> Result<libc::c_int, Self> {
         if rc < 0 { Err(Self::last()) } else { Ok(rc) }

@@ -9,7 +9,7 @@ use serde::de::{
 };
 
 use super::{Common, Item, Plan, Setting, Topology};
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, Transport};
 use crate::engine::backoff::RestartPolicy;
 use crate::framing::TopicFraming;
 use crate::kinds::SocketType;
@@ -131,11 +131,18 @@ impl<'de> Visitor<'de> for SocketSeed<'_> {
         if self.known {
             return Err(A::Error::custom(format!("socket {:?} is described twice", self.name)));
         }
-        let mut draft =
-            Draft { socket_type: None, method: None, items: Vec::new(), bound: self.bound };
+        let mut draft = Draft {
+            socket_type: None,
+            method: None,
+            undecided: Vec::new(),
+            items: Vec::new(),
+            seen: BTreeSet::new(),
+            bound: self.bound,
+        };
         while let Some(key) = map.next_key::<String>()? {
             map.next_value_seed(KeySeed { key: &key, draft: &mut draft })?;
         }
+        draft.decide()?;
         let Some(socket_type) = draft.socket_type else {
             return Err(A::Error::custom(format!("socket {:?} has no `type`", self.name)));
         };
@@ -147,6 +154,10 @@ impl<'de> Visitor<'de> for SocketSeed<'_> {
 struct Draft<'a> {
     socket_type: Option<SocketType>,
     method: Option<Method>,
+    /// Endpoints of which `method` tells what to do.
+    undecided: Vec<Endpoint>,
+    /// The keys that there were.
+    seen: BTreeSet<String>,
     items: Vec<(String, Item)>,
     bound: &'a mut BTreeSet<String>,
 }
@@ -163,6 +174,10 @@ impl<'de> DeserializeSeed<'de> for KeySeed<'_, '_> {
 
     fn deserialize<D: Deserializer<'de>>(self, value: D) -> Result<(), D::Error> {
         let Self { key, draft } = self;
+        if !draft.seen.insert(key.to_owned()) {
+            IgnoredAny::deserialize(value)?;
+            return Err(D::Error::custom(format!("`{key}` is said twice")));
+        }
         let items = match key {
             "type" => {
                 let socket_type = TypeName::deserialize(value)?.0;
@@ -177,15 +192,12 @@ impl<'de> DeserializeSeed<'de> for KeySeed<'_, '_> {
                 draft.method = Some(Method::deserialize(value)?);
                 return Ok(());
             }
-            "bind" => draft.endpoints::<D>(value, |_| Method::Bind)?,
-            "connect" => draft.endpoints::<D>(value, |_| Method::Connect)?,
+            "bind" => draft.decided(endpoints::<D>(value)?, Method::Bind)?,
+            "connect" => draft.decided(endpoints::<D>(value)?, Method::Connect)?,
+            // `method` may follow: some formats sort their keys.
             "endpoint" => {
-                let method = draft.method;
-                draft.endpoints::<D>(value, |endpoint| match method {
-                    Some(method) => method,
-                    None if endpoint.is_wildcard() => Method::Bind,
-                    None => Method::Connect,
-                })?
+                draft.undecided = endpoints::<D>(value)?;
+                return Ok(());
             }
             _ => vec![item::<D>(key, value)?],
         };
@@ -202,7 +214,6 @@ impl<'de> DeserializeSeed<'de> for KeySeed<'_, '_> {
 /// Reads the value of a key that is neither a type nor an endpoint.
 fn item<'de, D: Deserializer<'de>>(key: &str, value: D) -> Result<Item, D::Error> {
     Ok(match key {
-        "linger" => Item::Common(Common::Linger(Time::deserialize(value)?.0)),
         "monitor" => Item::Common(Common::Monitor(bool::deserialize(value)?)),
         "retry_first" => Item::Common(Common::RetryFirst(bool::deserialize(value)?)),
         "arbiter" => Item::Common(Common::Arbiter(String::deserialize(value)?)),
@@ -232,35 +243,58 @@ fn item<'de, D: Deserializer<'de>>(key: &str, value: D) -> Result<Item, D::Error
     })
 }
 
+/// Reads one endpoint or several.
+fn endpoints<'de, D: Deserializer<'de>>(value: D) -> Result<Vec<Endpoint>, D::Error> {
+    let endpoints = match OneOrMany::deserialize(value)? {
+        OneOrMany::One(one) => vec![one],
+        OneOrMany::Many(many) => many,
+    };
+    endpoints.iter().map(|text| Endpoint::parse(text).map_err(D::Error::custom)).collect()
+}
+
 impl Draft<'_> {
-    fn endpoints<'de, D: Deserializer<'de>>(
+    /// Endpoints with what is to be done with them, if it can be.
+    fn decided<E: serde::de::Error>(
         &mut self,
-        value: D,
-        method: impl Fn(&Endpoint) -> Method,
-    ) -> Result<Vec<Item>, D::Error> {
-        let endpoints = match OneOrMany::deserialize(value)? {
-            OneOrMany::One(one) => vec![one],
-            OneOrMany::Many(many) => many,
-        };
+        endpoints: Vec<Endpoint>,
+        method: Method,
+    ) -> Result<Vec<Item>, E> {
         let mut items = Vec::with_capacity(endpoints.len());
-        for text in endpoints {
-            let endpoint = Endpoint::parse(&text).map_err(D::Error::custom)?;
-            items.push(match method(&endpoint) {
+        for endpoint in endpoints {
+            items.push(match method {
                 Method::Bind => {
-                    endpoint.check_bind().map_err(D::Error::custom)?;
-                    let name = endpoint.as_str().to_owned();
-                    if !endpoint.is_wildcard() && !self.bound.insert(name) {
-                        return Err(D::Error::custom(format!("two sockets listen at {text:?}")));
+                    endpoint.check_bind().map_err(E::custom)?;
+                    let name = endpoint.as_str();
+                    // Where the system chooses, it chooses another one each time.
+                    let chosen = name.ends_with("://*")
+                        || matches!(endpoint.transport(), Transport::Tcp | Transport::Ws)
+                            && endpoint.port().is_none();
+                    if !chosen && !self.bound.insert(name.to_owned()) {
+                        return Err(E::custom(format!("two sockets listen at {name:?}")));
                     }
                     Item::Bind(endpoint)
                 }
                 Method::Connect => {
-                    endpoint.check_connect().map_err(D::Error::custom)?;
+                    endpoint.check_connect().map_err(E::custom)?;
                     Item::Connect(endpoint)
                 }
             });
         }
         Ok(items)
+    }
+
+    /// What was left open, when all is known.
+    fn decide<E: serde::de::Error>(&mut self) -> Result<(), E> {
+        for endpoint in std::mem::take(&mut self.undecided) {
+            let method = match self.method {
+                Some(method) => method,
+                None if endpoint.is_wildcard() => Method::Bind,
+                None => Method::Connect,
+            };
+            let items = self.decided(vec![endpoint], method)?;
+            self.items.extend(items.into_iter().map(|item| ("endpoint".to_owned(), item)));
+        }
+        Ok(())
     }
 }
 

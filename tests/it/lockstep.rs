@@ -282,3 +282,26 @@ async fn lock_step_works_with_plain_peers_on_every_transport() {
         .await;
     }
 }
+
+#[actix::test]
+async fn a_request_that_could_not_be_withdrawn_takes_nobodys_reply() {
+    within(async {
+        let zmq = Factory::builder().start();
+        let endpoint = ipc();
+        let client = ReqSocket::connect(&*endpoint).name("client");
+        let client = client.correlate(true).withdraw_unsent(false).immediate(true);
+        let client = open(&zmq, client).await;
+        let first = client.send(Request::new("first").timeout(ms(10))).await.unwrap();
+        assert_eq!(first.unwrap_err().kind(), ErrorKind::TimedOut);
+        let second = actix::spawn(client.send(Request::new("second")));
+        eventually("both wait", async || status(&zmq, "client").await.queued == 2).await;
+        let server = RepSocket::bind(&*endpoint).on_message(|request: IncomingRequest| {
+            let IncomingRequest { body, responder } = request;
+            responder.reply(body).unwrap();
+        });
+        open(&zmq, server).await;
+        assert_eq!(second.await.unwrap().unwrap().unwrap(), "second".into());
+        finish(zmq).await;
+    })
+    .await;
+}

@@ -119,6 +119,8 @@ async fn a_value_out_of_its_range_or_of_another_type_is_refused_and_changes_noth
             SocketOption::RoutingId(Vec::new()),
             SocketOption::HeartbeatTtl(Duration::from_secs(10_000)),
             SocketOption::PlainPassword("".into()),
+            SocketOption::TcpKeepaliveCount(Some(0)),
+            SocketOption::TcpKeepaliveIdle(Some(Duration::ZERO)),
         ];
         for option in wrong {
             let name = option.name();
@@ -318,7 +320,7 @@ async fn only_single_frames_are_conflated() {
         let sub = SubSocket::bind(ANY_PORT).name("sub").framing(tagged()).conflate(true).topic("");
         let sub = open(&zmq, sub.on_message(fill)).await;
         let publisher = PubSocket::connect(bound(&zmq, "sub").await).framing(tagged());
-        let publisher = open(&zmq, publisher.conflate(true)).await;
+        let publisher = open(&zmq, publisher).await;
         let wait = WaitSubscribers { topic: "t".into(), count: 1, deadline: ms(10_000) };
         publisher.send(wait).await.unwrap().unwrap();
         for number in 0..1_000_u32 {
@@ -335,6 +337,67 @@ async fn only_single_frames_are_conflated() {
         }
         let late = sub.send(SetOption(SocketOption::Conflate(false))).await.unwrap();
         assert_eq!(late.unwrap_err().kind(), ErrorKind::InvalidOption);
+        finish(zmq).await;
+    })
+    .await;
+}
+
+#[actix::test]
+async fn a_descriptor_that_listens_is_used_and_survives_a_restart() {
+    use std::os::fd::AsRawFd;
+
+    within(async {
+        let zmq = Factory::builder().start();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let at = format!("tcp://{}", listener.local_addr().unwrap());
+        let (fill, mut told) = inbox();
+        let policy = RestartPolicy::default().initial(ms(1));
+        let pull = PullSocket::bind(&*at).use_fd(listener.as_raw_fd()).name("pull").restart(policy);
+        let pull = open(&zmq, pull.on_message(fill)).await;
+        let push = open(&zmq, PushSocket::connect(&*at)).await;
+        for restarts in 0..2 {
+            push.send(Push("hello")).await.unwrap().unwrap();
+            let Pulled(frames): Pulled = told.next().await;
+            assert_eq!(frames, "hello".into());
+            if restarts == 0 {
+                pull.send(Restart).await.unwrap().unwrap();
+                eventually("it is back", async || {
+                    let pull = status(&zmq, "pull").await;
+                    pull.restarts == 1 && pull.state == SocketState::Up
+                })
+                .await;
+                push.send(WaitConnected::within(ms(10_000))).await.unwrap().unwrap();
+            }
+        }
+        for wrong in [0, 9_999] {
+            let pull = PullSocket::bind(ANY_PORT).use_fd(wrong).on_message(|_: Pulled| {});
+            let refused = zmq.send(Open(pull)).await.unwrap();
+            assert_eq!(refused.unwrap_err().kind(), ErrorKind::InvalidOption);
+        }
+        let late = pull.send(SetOption(SocketOption::UseFd(Some(0)))).await.unwrap();
+        assert_eq!(late.unwrap_err().kind(), ErrorKind::InvalidOption);
+        finish(zmq).await;
+    })
+    .await;
+}
+
+#[actix::test]
+async fn what_cannot_be_is_told_also_while_the_socket_is_down() {
+    within(async {
+        let zmq = Factory::builder().start();
+        let policy = RestartPolicy::default().initial(ms(100));
+        let push = open(&zmq, PushSocket::bind(&*inproc()).name("push").restart(policy)).await;
+        push.send(Restart).await.unwrap().unwrap();
+        let set = push.send(SetOption(SocketOption::GssapiServer(true))).await.unwrap();
+        if let Err(error) = set {
+            assert_eq!(error.kind(), ErrorKind::Unsupported);
+        }
+        push.send(SetOption(SocketOption::Linger(ms(70)))).await.unwrap().unwrap();
+        eventually("it is back", async || status(&zmq, "push").await.state == SocketState::Up)
+            .await;
+        let linger = push.send(GetOption(OptionName::Linger)).await.unwrap().unwrap();
+        assert_eq!(linger, SocketOption::Linger(ms(70)));
         finish(zmq).await;
     })
     .await;

@@ -1,5 +1,7 @@
 //! Proxies: libzmq moves the messages, an actor steers.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use actix_zmq::prelude::*;
@@ -135,9 +137,14 @@ async fn a_slow_capture_slows_the_proxy_and_leaves_nothing_out() {
         let streamer = Proxy::streamer(PullSocket::bind(ANY_PORT), PushSocket::bind(ANY_PORT));
         let (_proxy, frontend, backend) = start(&zmq, streamer.capture(receiver.window(4))).await;
         let (fill, mut told) = inbox();
+        let taken = Arc::new(AtomicUsize::new(0));
+        let takes = Arc::clone(&taken);
         open(
             &zmq,
-            PullSocket::connect(backend).on_message(move |Pulled(frames): Pulled| fill(frames)),
+            PullSocket::connect(backend).on_message(move |Pulled(frames): Pulled| {
+                takes.fetch_add(1, Ordering::Relaxed);
+                fill(frames);
+            }),
         )
         .await;
         let push = open(&zmq, PushSocket::connect(frontend)).await;
@@ -147,6 +154,14 @@ async fn a_slow_capture_slows_the_proxy_and_leaves_nothing_out() {
             }
         });
         copies.next().await;
+        // It takes no more than what has room beside the slow one.
+        let mut before = None;
+        eventually("it stands still", async || {
+            let now = taken.load(Ordering::Relaxed);
+            before.replace(now) == Some(now) && now > 0
+        })
+        .await;
+        assert!(taken.load(Ordering::Relaxed) < 10_000, "{taken:?}");
         gate.open();
         sending.await.unwrap();
         for number in 0..20_000_u32 {
@@ -263,6 +278,50 @@ async fn plain_peers_work_through_a_proxy() {
         });
         asked.await;
         drop(served.await);
+        finish(zmq).await;
+    })
+    .await;
+}
+
+#[actix::test]
+async fn a_proxy_that_is_closed_at_once_is_closed_all_the_same() {
+    within(async {
+        let zmq = Factory::builder().start();
+        for _ in 0..20 {
+            let queue = Proxy::queue(RouterSocket::bind(ANY_PORT), DealerSocket::bind(ANY_PORT));
+            let (proxy, frontend, _) = start(&zmq, queue).await;
+            proxy.send(Close::within(Duration::ZERO)).await.unwrap().unwrap();
+            let address = frontend.trim_start_matches("tcp://").to_owned();
+            eventually("its port is free", async || {
+                std::net::TcpStream::connect(&address).is_err()
+            })
+            .await;
+        }
+        finish(zmq).await;
+    })
+    .await;
+}
+
+#[actix::test]
+async fn a_proxy_finds_a_neighbour_again_that_was_opened_again() {
+    within(async {
+        let zmq = Factory::builder().start();
+        let [clients, workers] = [inproc(), inproc()];
+        let policy = RestartPolicy::default().initial(ms(1));
+        let server =
+            ReplySocket::bind(&*workers).restart(policy).on_message(|request: IncomingRequest| {
+                let IncomingRequest { body, responder } = request;
+                responder.reply(body).unwrap();
+            });
+        let server = open(&zmq, server).await;
+        let queue = Proxy::queue(RouterSocket::bind(&*clients), DealerSocket::connect(&*workers));
+        zmq.send(OpenProxy(queue.name("proxy"))).await.unwrap().unwrap();
+        let client = open(&zmq, RequestSocket::connect(&*clients)).await;
+        let ask = || client.send(Request::new("hello").timeout(ms(200)));
+        ask().await.unwrap().unwrap();
+        server.send(Restart).await.unwrap().unwrap();
+        eventually("it is answered again", async || ask().await.unwrap().is_ok()).await;
+        assert_eq!(status(&zmq, "proxy").await.restarts, 1);
         finish(zmq).await;
     })
     .await;

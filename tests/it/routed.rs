@@ -348,8 +348,9 @@ async fn a_routing_id_is_given_once_where_libzmq_would_abort() {
         assert_eq!(error.kind(), ErrorKind::RoutingIdInUse);
         assert_eq!((error.peer(), error.is_retryable()), (Some(&b"taken"[..]), true));
         assert_eq!(probe.next().await, Multipart::from(""));
-        // One that was given before.
+        // One that was given before. What others may have come to is opened again.
         router.send(ConnectAs::new(&*endpoint, "free")).await.unwrap().unwrap();
+        eventually("it is back", async || status(&zmq, "router").await.restarts == 1).await;
         let named = router.send(ConnectAs::new(&*endpoint, "free")).await.unwrap();
         assert_eq!(named.unwrap_err().kind(), ErrorKind::RoutingIdInUse);
         for wrong in ["", "\0reserved"] {
@@ -388,6 +389,73 @@ async fn a_stream_names_its_connections() {
             bytes
         });
         assert_eq!(&heard.await, b"hello");
+        finish(zmq).await;
+    })
+    .await;
+}
+
+#[actix::test]
+async fn a_name_is_given_again_however_its_last_peer_went() {
+    within(async {
+        let zmq = Factory::builder().start();
+        let policy = || RestartPolicy::default().initial(ms(1)).budget(1_000);
+        // Left with messages under way.
+        let (them, endpoint) = raw::bound(zmq::DEALER);
+        let router = RouterSocket::new().connect_as(&*endpoint, "a").name("router");
+        let router = router.restart(policy()).on_message(|_: ReceivedFrom| {});
+        let router = open(&zmq, router).await;
+        for round in 1..=20 {
+            for _ in 0..10 {
+                router.send(SendTo::new("a", vec![0; 10_000])).await.unwrap().unwrap();
+            }
+            router.send(Disconnect::new(&*endpoint)).await.unwrap().unwrap();
+            router.send(ConnectAs::new(&*endpoint, "a")).await.unwrap().unwrap();
+            eventually("it is back", async || status(&zmq, "router").await.restarts == round).await;
+        }
+        drop(them);
+        // Gone with messages that nobody has read.
+        let (gated, gate, mut arrived) = crate::support::gated::<ReceivedFrom>();
+        let receiver = gated.recipient::<ReceivedFrom>();
+        let receiver = actix_zmq::IntoReceiver::into_receiver(receiver).window(1);
+        let router = RouterSocket::bind(ANY_PORT).name("slow").restart(policy());
+        let router = open(&zmq, router.deliver_to(receiver)).await;
+        let at = bound(&zmq, "slow").await;
+        let peer = raw::socket(zmq::DEALER);
+        peer.set_identity(b"b").unwrap();
+        peer.connect(&at).unwrap();
+        for _ in 0..10 {
+            raw::send(&peer, [b"unread"]);
+        }
+        arrived.next().await;
+        drop(peer);
+        eventually("it is gone", async || status(&zmq, "slow").await.peers == Some(0)).await;
+        let (them, endpoint) = raw::bound(zmq::DEALER);
+        router.send(ConnectAs::new(&*endpoint, "b")).await.unwrap().unwrap();
+        eventually("it is back", async || status(&zmq, "slow").await.restarts == 1).await;
+        router.send(SendTo::new("b", "hello")).await.unwrap().unwrap();
+        drop(
+            raw::thread(move || {
+                assert_eq!(raw::receive(&them), [b"hello"]);
+                them
+            })
+            .await,
+        );
+        gate.open();
+        // Named within the process, where the other end restarts.
+        let inside = inproc();
+        let dealer = DealerSocket::bind(&*inside).name("inside").restart(policy());
+        let dealer = open(&zmq, dealer.on_message(|_: Received| {})).await;
+        let router = RouterSocket::new().connect_as(&*inside, "c").name("named").restart(policy());
+        open(&zmq, router.on_message(|_: ReceivedFrom| {})).await;
+        for restarts in 1..=5 {
+            dealer.send(SendMessage("unread")).await.unwrap().unwrap();
+            dealer.send(Restart).await.unwrap().unwrap();
+            eventually("both are back", async || {
+                status(&zmq, "inside").await.restarts == restarts
+                    && status(&zmq, "named").await.restarts == restarts
+            })
+            .await;
+        }
         finish(zmq).await;
     })
     .await;

@@ -39,7 +39,13 @@ impl Side {
             let error = Error::new(ErrorKind::InvalidOption);
             error.detail("a proxy has a thread of its own, and no arbiter")
         };
+        let unnamed = blueprint.endpoints.iter().all(|plan| plan.peer.is_none());
+        let named = || {
+            let error = Error::new(ErrorKind::InvalidOption);
+            error.detail("nobody sends to a peer by its name through a proxy")
+        };
         let mistake = blueprint.mistake.or_else(|| (!placed).then(misplaced));
+        let mistake = mistake.or_else(|| (!unnamed).then(named));
         let side = Self {
             options: blueprint.options,
             linger: blueprint.linger,

@@ -19,15 +19,35 @@ pub(super) struct Live {
     /// Commands that libzmq will copy to the capture, as if they were messages.
     pub(super) copied: Vec<&'static str>,
     /// Who waits for statistics, in the order of the questions.
-    pub(super) asked: VecDeque<oneshot::Sender<Result<ProxyStatistics>>>,
+    pub(super) asked: VecDeque<Asked>,
     /// What was counted of the statistics already.
     pub(super) counted: ProxyStatistics,
     pub(super) outcome: oneshot::Receiver<std::result::Result<(), Errno>>,
     pub(super) told_to_end: bool,
 }
 
+/// Who waits for the thread to have come so far.
+pub(super) enum Asked {
+    Statistics(oneshot::Sender<Result<ProxyStatistics>>),
+    Done(oneshot::Sender<Result<()>>),
+    Nobody,
+}
+
 impl Live {
-    pub(super) fn steer(&mut self, command: &'static str) -> std::result::Result<(), Errno> {
+    /// Has the thread do something, and answer with its figures when that is done.
+    pub(super) fn steer(
+        &mut self,
+        command: Option<&'static str>,
+        asked: Asked,
+    ) -> std::result::Result<(), Errno> {
+        for command in command.into_iter().chain(["STATISTICS"]) {
+            self.say(command)?;
+        }
+        self.asked.push_back(asked);
+        Ok(())
+    }
+
+    pub(super) fn say(&mut self, command: &'static str) -> std::result::Result<(), Errno> {
         self.control.send(command.into())?;
         if self.captured.is_some() {
             self.copied.push(command);

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use super::super::pattern::{Inbound, Pattern, Ticket};
 use super::Socket;
+use crate::blueprint::Plan;
 use crate::counters::Counter;
-use crate::endpoint::{Endpoint, Transport};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kinds::SocketType;
 use crate::messages::{EventKind, SocketState};
@@ -19,7 +19,7 @@ impl<K: Pattern> Socket<K> {
             Ok(live) => {
                 self.live = Some(live);
                 let named = self.opening.endpoints.iter().filter_map(|plan| plan.peer.clone());
-                self.names = named.filter(|_| K::TYPE == SocketType::Stream).collect();
+                self.names = named.collect();
                 if std::mem::take(&mut self.was_up) {
                     self.around.count(Counter::Restarts);
                 }
@@ -51,22 +51,16 @@ impl<K: Pattern> Socket<K> {
         }
     }
 
-    /// Where neighbours within the process find this socket.
-    fn doors(&self) -> impl Iterator<Item = &Endpoint> {
-        let bound = self.opening.endpoints.iter().filter(|plan| plan.bind);
-        bound.map(|plan| &plan.given).filter(|given| given.transport() == Transport::Inproc)
-    }
-
     /// Tells neighbours who were cut off that the socket is there.
     fn found_neighbours(&self) {
-        self.doors().for_each(|door| self.shared().family.found(door));
+        self.opening.doors().for_each(|door| self.shared().family.found(door));
     }
 
     /// Cuts neighbours off.
     fn lose_neighbours(&self) {
         let Some(live) = &self.live else { return };
         let now = Instant::now();
-        for door in self.doors() {
+        for door in self.opening.doors() {
             self.shared().family.lost(door, now);
             live.leave(door);
         }
@@ -75,20 +69,18 @@ impl<K: Pattern> Socket<K> {
     /// Connects again to neighbours that were gone and are back.
     pub(super) fn reconnect(&mut self) {
         for (endpoint, gone) in self.around.shared.take_rebound() {
-            // Connected before, so cut off since; later connections are alive.
-            let mut cut_off = self.opening.endpoints.iter_mut().filter(|plan| {
-                !plan.bind && plan.given == endpoint && plan.connected.is_some_and(|at| at < gone)
-            });
-            if K::TYPE == SocketType::Pair {
-                // It would turn its own new connection away.
-                if cut_off.next().is_some() {
-                    self.reopen("the other end of the pair was opened again");
-                }
+            let is_cut_off = |plan: &Plan| plan.is_cut_off(&endpoint, gone);
+            // A PAIR would turn its own new connection away, and libzmq may not
+            // have forgotten a name yet.
+            let anew = |plan: &Plan| K::TYPE == SocketType::Pair || plan.peer.is_some();
+            if self.opening.endpoints.iter().any(|plan| is_cut_off(plan) && anew(plan)) {
+                self.reopen("the other end within this process was opened again");
                 continue;
             }
+            let cut_off = self.opening.endpoints.iter_mut().filter(|plan| is_cut_off(plan));
             let Some(live) = &mut self.live else { continue };
             for plan in cut_off {
-                match live.reconnect(&endpoint, plan.peer.as_ref()) {
+                match live.reconnect(&endpoint) {
                     Ok(()) => plan.connected = Some(Instant::now()),
                     Err(error) => tracing::warn!(%endpoint, %error, "cannot connect again"),
                 }
@@ -158,7 +150,7 @@ impl<K: Pattern> Socket<K> {
     }
 
     /// Closes an open socket, to open it again without counting that as a failure.
-    pub(super) fn reopen(&mut self, why: &'static str) {
+    pub(crate) fn reopen(&mut self, why: &'static str) {
         if self.state() == SocketState::Up {
             let reason = Error::new(ErrorKind::Restarting).detail(why);
             let delay = self.backoff.on_demand();
