@@ -325,6 +325,19 @@ mod tests {
     }
 
     #[test]
+    fn endpoints_that_are_quiet_are_forgotten() {
+        let mut connections = Connections::new(false);
+        let start = Instant::now();
+        for number in 0..10_000_u32 {
+            let notice = Notice { sign: Sign::Listening, endpoint: number.to_string() };
+            connections.note(notice, start + number * WINDOW);
+            connections.take_told();
+        }
+        assert!(connections.storms.len() <= REMEMBERED + 1, "{}", connections.storms.len());
+        assert_eq!(connections.next_deadline(), None);
+    }
+
+    #[test]
     fn a_storm_is_told_in_numbers() {
         let mut connections = Connections::new(false);
         let start = Instant::now();

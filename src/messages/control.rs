@@ -161,8 +161,8 @@ impl Message for Restart {
     type Result = Result<()>;
 }
 
-/// Sends every [`SocketEvent`] from now on to a recipient; to a socket, or to
-/// the [`Factory`](crate::Factory) for the events of all its sockets.
+/// Sends every [`SocketEvent`] from now on to a recipient; to a socket or
+/// proxy, or to the [`Factory`](crate::Factory) for the events of all its sockets.
 ///
 /// The socket or factory keeps the recipient, and so its actor, alive. An actor
 /// that has heard enough stops itself (`ctx.stop()`), and is forgotten.

@@ -183,7 +183,8 @@ pub enum Admission {
 ///
 /// Resolves with the number of subscribers, which may be more. Each connection
 /// counts once; a subscriber within the process counts once for each of its
-/// subscriptions that match.
+/// subscriptions that match. With [`invert_matching`](crate::Blueprint::invert_matching)
+/// it counts those who would *not* get the message.
 ///
 /// # Errors
 /// [`TimedOut`](crate::ErrorKind::TimedOut) at the deadline;

@@ -32,6 +32,10 @@ use crate::multipart::Multipart;
 /// is withdrawn (see [`withdraw_unsent`](crate::Blueprint::withdraw_unsent)),
 /// the reply to one that has is dropped and counted as late.
 ///
+/// With `do_send` nobody awaits the reply, which is counted as late. On a REQ,
+/// which has one request on its way at a time, the request is in flight all
+/// the same, until its reply or its timeout.
+///
 /// # Examples
 /// ```
 /// use std::time::Duration;

@@ -32,7 +32,11 @@ impl<'de> Visitor<'de> for WholeVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Topology, A::Error> {
         let mut topology = Topology::default();
+        let mut seen = BTreeSet::new();
         while let Some(key) = map.next_key::<String>()? {
+            if !seen.insert(key.clone()) {
+                return Err(A::Error::custom(format!("`{key}` is said twice")));
+            }
             match key.as_str() {
                 "context" => topology.context = map.next_value_seed(ContextSeed)?,
                 "sockets" => topology.sockets = map.next_value_seed(SocketsSeed)?,

@@ -484,3 +484,30 @@ async fn a_server_that_comes_and_goes_and_comes_again_is_told_of_in_order() {
         .await;
     }
 }
+
+#[actix::test]
+async fn peers_that_are_left_do_not_count() {
+    within(async {
+        let zmq = Factory::builder().start();
+        let pull = PullSocket::bind(ANY_PORT).name("pull").on_message(|_: Pulled| {});
+        let pull = open(&zmq, pull).await;
+        let at = bound(&zmq, "pull").await;
+        let push = open(&zmq, PushSocket::new().name("push")).await;
+        for _ in 0..5 {
+            push.send(Connect::new(&*at)).await.unwrap().unwrap();
+            assert_eq!(push.send(WaitConnected::within(ms(10_000))).await.unwrap().unwrap(), 1);
+            push.send(Disconnect::new(&*at)).await.unwrap().unwrap();
+            eventually("nobody is there", async || {
+                status(&zmq, "push").await.peers == Some(0)
+                    && status(&zmq, "pull").await.peers == Some(0)
+            })
+            .await;
+        }
+        push.send(Connect::new(&*at)).await.unwrap().unwrap();
+        push.send(WaitConnected::within(ms(10_000))).await.unwrap().unwrap();
+        pull.send(Unbind::new(&*at)).await.unwrap().unwrap();
+        eventually("nobody is there", async || status(&zmq, "pull").await.peers == Some(0)).await;
+        finish(zmq).await;
+    })
+    .await;
+}

@@ -142,6 +142,9 @@ const MISTAKES: &[(&str, &str)] = &[
     ("type = 'push'\nbind = 'udp://127.0.0.1:5555'", "udp"),
     ("type = 'push'\nconnect = 'tcp://*:5555'", "*"),
     ("type = 'push'\nbind = ['inproc://a', 'inproc://a']", "two sockets"),
+    ("type = 'push'\nbind = ['tcp://*:5555', 'tcp://*:5555']", "two sockets"),
+    ("type = 'push'\nplain_password = 31337", "a text"),
+    ("type = 'push'\ntcp_max_retransmit = 'x'", "x"),
     ("type = 'push'\ntopics = ['a']", "PUSH"),
     ("type = 'push'\nhandover = true", "PUSH"),
     ("handover = true\ntype = 'push'", "PUSH"),
@@ -180,6 +183,47 @@ fn a_mistake_is_told_with_its_line_in_every_format() {
     assert!(error.contains("max_socket") && error.contains("line 3"), "{error}");
     let error = toml::from_str::<Topology>("[context]\nmax_sockets = 0").unwrap_err().to_string();
     assert!(error.contains("max_sockets") && error.contains("line 1"), "{error}");
+}
+
+#[test]
+fn a_key_that_is_said_twice_is_a_mistake() {
+    for twice in [
+        r#"{"sockets": {"x": {"type": "push", "send_hwm": 1, "send_hwm": 2}}}"#,
+        r#"{"sockets": {"x": {"type": "push"}, "x": {"type": "pull"}}}"#,
+        r#"{"sockets": {}, "sockets": {}}"#,
+    ] {
+        let error = serde_json::from_str::<Topology>(twice).unwrap_err().to_string();
+        assert!(error.contains("twice"), "{twice}: {error}");
+    }
+}
+
+#[test]
+fn a_secret_of_the_wrong_kind_is_not_named() {
+    let json = r#"{"sockets": {"x": {"type": "push", "plain_password": 31337}}}"#;
+    let error = serde_json::from_str::<Topology>(json).unwrap_err().to_string();
+    assert!(error.contains("a text") && !error.contains("31337"), "{error}");
+    let json = r#"{"sockets": {"x": {"type": "push", "curve_secret_key": "swordfish"}}}"#;
+    let error = serde_json::from_str::<Topology>(json).unwrap_err().to_string();
+    assert!(error.contains("Z85") && !error.contains("swordfish"), "{error}");
+}
+
+#[actix::test]
+async fn whether_to_bind_may_be_said_before_or_after_the_endpoint() {
+    within(async {
+        let toml = "[sockets.x]\ntype = 'push'\nmethod = 'bind'\nendpoint = 'inproc://method'";
+        let json = r#"{"sockets": {"x":
+            {"endpoint": "inproc://method", "method": "bind", "type": "push"}}}"#;
+        let topologies: [Topology; 2] =
+            [toml::from_str(toml).unwrap(), serde_json::from_str(json).unwrap()];
+        for topology in topologies {
+            let zmq = topology.factory().start();
+            let push = topology.blueprint::<kinds::Push>("x").unwrap();
+            zmq.send(Open(push)).await.unwrap().unwrap();
+            assert_eq!(bound_endpoints(&status(&zmq, "x").await), ["inproc://method"]);
+            finish(zmq).await;
+        }
+    })
+    .await;
 }
 
 #[test]

@@ -94,7 +94,9 @@ impl FactoryBuilder {
         self
     }
 
-    /// How many sockets may be open at a time, from 1 to 65,471.
+    /// How many sockets may be open at a time, from 1 to 65,471. A socket with
+    /// [`monitor`](crate::Blueprint::monitor) is three of libzmq's, of which there
+    /// are 65,535 at most; a proxy counts as one.
     ///
     /// # Default
     /// 1,023
