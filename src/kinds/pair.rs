@@ -17,7 +17,9 @@ use crate::messages::Received;
 /// It is made for two parts of one process, over `inproc://`. Over other
 /// transports it works, but a peer that connects before libzmq has noticed that
 /// the first has gone is turned away: it stays connected and is never served,
-/// until it connects anew.
+/// until it connects anew. So a PAIR's own restart waits for 100 ms at least,
+/// whatever its [`RestartPolicy`](crate::RestartPolicy) says; and within the
+/// process the other end is opened again together with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pair {}
 
