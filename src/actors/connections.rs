@@ -36,9 +36,9 @@ pub(crate) struct Connections {
     /// When the first of what is held back is due.
     held_until: Option<Instant>,
     told: Vec<ConnectionEvent>,
-    /// Until when connections are looked at, of whose end libzmq does not tell:
-    /// it is silent about those that it ends itself.
-    doubt: Option<Instant>,
+    /// When connections are looked at, of whose end libzmq does not tell, for it
+    /// is silent about those that it ends itself: the next time, and the last.
+    doubt: Option<(Instant, Instant)>,
 }
 
 #[derive(Debug)]
@@ -145,7 +145,7 @@ impl Connections {
 
     /// An endpoint was left: libzmq ends its connections, and does not tell.
     pub(crate) fn left(&mut self, now: Instant) {
-        self.doubt = Some(now + DOUBT);
+        self.doubt = Some((now, now + DOUBT));
     }
 
     /// Forgets a connection of whose end nobody told.
@@ -214,11 +214,11 @@ impl Connections {
 
     /// Lets go of what was held back long enough.
     pub(crate) fn tend(&mut self, now: Instant) {
-        if let Some(until) = self.doubt {
+        if let Some((_, until)) = self.doubt.filter(|(next, _)| *next <= now) {
             self.forget_those_that_are_gone();
-            self.doubt = (until > now).then_some(until);
+            self.doubt = (until > now).then_some((now + GLANCE, until));
         }
-        if self.next_deadline().is_none_or(|at| at > now) {
+        if self.held_until.is_none_or(|at| at > now) {
             return;
         }
         for storm in self.storms.values_mut().filter(|storm| storm.until <= now) {
@@ -232,10 +232,9 @@ impl Connections {
         self.held_until = held.map(|storm| storm.until).min();
     }
 
-    /// When something is due that was held back.
+    /// When there is something to tell that was held back, or to look at.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        let doubt = self.doubt.map(|_| Instant::now() + GLANCE);
-        [self.held_until, doubt].into_iter().flatten().min()
+        [self.held_until, self.doubt.map(|(next, _)| next)].into_iter().flatten().min()
     }
 
     /// What is to be told.

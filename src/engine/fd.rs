@@ -33,6 +33,11 @@ impl AsRawFd for Borrowed {
 pub(crate) struct Fd(AsyncFd<Borrowed>);
 
 impl Fd {
+    /// Whether nothing has come since readiness was cleared; then the task is registered.
+    pub(super) fn is_quiet(&self, cx: &mut Context<'_>) -> bool {
+        self.0.poll_read_ready(cx).is_pending()
+    }
+
     /// Registers the descriptor with the reactor of the current runtime.
     ///
     /// # Errors
