@@ -117,12 +117,12 @@ pub use keys::{CurveKeyPair, CurvePublicKey, CurveSecretKey, Secret};
 pub use kinds::SocketType;
 pub use messages::{
     Admission, Bind, Captured, Close, Connect, ConnectAs, ConnectionChange, ConnectionEvent, Count,
-    Disconnect, Ended, EndpointStatus, EventKind, GetOption, HandshakeFailure, IncomingRequest,
-    Open, OpenProxy, Pause, ProxyStatistics, Publish, Pulled, Push, Received, ReceivedFrom,
-    Request, Responder, Restart, Resume, SendMessage, SendTo, SetOption, Shutdown, ShutdownReport,
-    SideStatistics, SocketEvent, SocketId, SocketReport, SocketState, SocketStatus, Statistics,
-    Status, Subscribe, Subscription, TopicMessage, Unbind, Unsubscribe, WaitConnected,
-    WaitSubscribers, Watch,
+    Disconnect, Ended, EndpointStatus, EventKind, Feed, GetOption, HandshakeFailure,
+    IncomingRequest, Many, Open, OpenProxy, Pause, ProxyStatistics, Publish, Pulled, Push,
+    Received, ReceivedFrom, Request, Responder, Restart, Resume, SendMessage, SendTo, SetOption,
+    Shutdown, ShutdownReport, SideStatistics, SocketEvent, SocketId, SocketReport, SocketState,
+    SocketStatus, Statistics, Status, Subscribe, Subscription, TopicMessage, Unbind, Unsent,
+    Unsubscribe, WaitConnected, WaitSubscribers, Watch,
 };
 pub use multipart::{Frame, Frames, Multipart};
 pub use options::{

@@ -9,10 +9,10 @@ pub use crate::codec::{Codec, Decode, Encode, Json, MessagePack};
 pub use crate::deliver::{Batch, Receiver, Values};
 pub use crate::messages::{
     Admission, Bind, Captured, Close, Connect, ConnectAs, ConnectionChange, ConnectionEvent,
-    Disconnect, Ended, EventKind, GetOption, IncomingRequest, Open, OpenProxy, Pause, Publish,
-    Pulled, Push, Received, ReceivedFrom, Request, Restart, Resume, SendMessage, SendTo, SetOption,
-    Shutdown, SocketEvent, Statistics, Status, Subscribe, Subscription, TopicMessage, Unbind,
-    Unsubscribe, WaitConnected, WaitSubscribers, Watch,
+    Disconnect, Ended, EventKind, Feed, GetOption, IncomingRequest, Many, Open, OpenProxy, Pause,
+    Publish, Pulled, Push, Received, ReceivedFrom, Request, Restart, Resume, SendMessage, SendTo,
+    SetOption, Shutdown, SocketEvent, Statistics, Status, Subscribe, Subscription, TopicMessage,
+    Unbind, Unsubscribe, WaitConnected, WaitSubscribers, Watch,
 };
 pub use crate::{
     Counter, DealerSocket, Error, ErrorKind, Factory, Frame, Multipart, OptionName, Overflow,

@@ -18,6 +18,7 @@ mod events;
 mod factory;
 mod handing;
 pub(crate) mod open;
+mod outgoing;
 mod pair;
 mod parked;
 mod pattern;

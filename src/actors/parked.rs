@@ -13,15 +13,20 @@ use crate::error::{Error, Result};
 /// Who waits for a message to be accepted.
 pub(crate) type Sender = OneshotSender<Result<()>>;
 
-/// The response of a send: a refusal, or parked until libzmq has the message.
+/// The response of a send: done, a refusal, or parked until libzmq has the message.
 pub struct Accepting(State);
 
 enum State {
+    Now,
     Refused(Error, Arc<Shared>),
     Later { slots: Slots<Sender>, key: usize },
 }
 
 impl Accepting {
+    pub(crate) const fn now() -> Self {
+        Self(State::Now)
+    }
+
     pub(crate) const fn refused(error: Error, shared: Arc<Shared>) -> Self {
         Self(State::Refused(error, shared))
     }
@@ -44,6 +49,11 @@ where
 {
     fn handle(self, _ctx: &mut A::Context, sender: Option<OneshotSender<M::Result>>) {
         match self.0 {
+            State::Now => {
+                if let Some(sender) = sender {
+                    let _ = sender.send(Ok(()));
+                }
+            }
             State::Refused(error, shared) => {
                 let told = sender.is_some_and(|sender| sender.send(Err(error)).is_ok());
                 if !told {

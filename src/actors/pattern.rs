@@ -29,6 +29,8 @@ use crate::topology::Setting;
 pub(crate) enum Ticket {
     /// A parked sender's slot; for a publication also the topic's length.
     Send { slot: usize, topic: usize },
+    /// The same, for one of many that were sent at once.
+    Part { batch: usize, topic: usize },
     /// A request's id.
     Request(Uuid),
     /// Who wants to know that a reply left.

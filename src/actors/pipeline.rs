@@ -3,6 +3,7 @@
 use actix::{Context as ActorContext, Handler};
 
 use super::handing::{Handing, require_receiver};
+use super::outgoing::{Outbound, Outgoing, plain};
 use super::parked::Accepting;
 use super::pattern::{Inbound, Pattern, Receiving, Surroundings, Wiring};
 use super::socket::Socket;
@@ -40,6 +41,16 @@ impl Inbound for Nothing {
     }
 }
 
+impl<K, B> Outgoing<K> for messages::Push<B>
+where
+    K: Sends + Pattern,
+    B: Encode + 'static,
+{
+    fn framed(self, _inbound: &K::Inbound) -> Result<Outbound> {
+        plain(self.0, |_| None)
+    }
+}
+
 impl<K, B> Handler<messages::Push<B>> for Socket<K>
 where
     K: Sends + Pattern,
@@ -47,13 +58,9 @@ where
 {
     type Result = Accepting;
 
-    fn handle(
-        &mut self,
-        messages::Push(body): messages::Push<B>,
-        ctx: &mut ActorContext<Self>,
-    ) -> Accepting {
+    fn handle(&mut self, message: messages::Push<B>, ctx: &mut ActorContext<Self>) -> Accepting {
         self.breathe(ctx);
-        self.send_body(body, |_| None)
+        self.send(message)
     }
 }
 

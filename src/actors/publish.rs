@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use actix::{Context as ActorContext, Handler};
 
 use super::handing::{Handing, require_receiver};
+use super::outgoing::{Outbound, Outgoing};
 use super::parked::Accepting;
 use super::pattern::{Admitted, Framed, Inbound, Pattern, Receiving, Surroundings, Ticket, Wiring};
 use super::socket::Socket;
@@ -15,7 +16,8 @@ use crate::deliver::Receiver;
 use crate::engine::port::Sends;
 use crate::engine::queue::Queue;
 use crate::error::{Error, ErrorKind, Result};
-use crate::framing::{TopicFraming, pubsub};
+use crate::framing::TopicFraming;
+use crate::framing::pubsub::{self, Unframeable};
 use crate::kinds::{Pub, Publishes, XPub};
 use crate::messages::{Admission, Publish, Subscription};
 use crate::multipart::{Frame, Multipart};
@@ -390,6 +392,23 @@ impl Subscribers {
     }
 }
 
+impl<K, B> Outgoing<K> for Publish<B>
+where
+    K: Publishes + Pattern<Inbound = Publishing>,
+    B: Encode + 'static,
+{
+    fn framed(self, inbound: &Publishing) -> Result<Outbound> {
+        let topic = self.topic.len();
+        let body = encoded(self.body)?;
+        match pubsub::compose(&inbound.framing, self.topic, body) {
+            Ok(frames) => Ok(Outbound { frames, topic }),
+            Err(Unframeable { body, why }) => {
+                Err(Error::new(ErrorKind::InvalidMessage).detail(why).with_message(*body))
+            }
+        }
+    }
+}
+
 impl<K, B> Handler<Publish<B>> for Socket<K>
 where
     K: Publishes + Pattern<Inbound = Publishing>,
@@ -399,16 +418,7 @@ where
 
     fn handle(&mut self, message: Publish<B>, ctx: &mut ActorContext<Self>) -> Accepting {
         self.breathe(ctx);
-        let topic = message.topic.len();
-        let framed = encoded(message.body).and_then(|body| {
-            pubsub::compose(&self.inbound().framing, message.topic, body).map_err(|error| {
-                Error::new(ErrorKind::InvalidMessage).detail(error.why).with_message(*error.body)
-            })
-        });
-        match framed {
-            Ok(frames) => self.enqueue(frames, topic),
-            Err(error) => self.refuse(error),
-        }
+        self.send(message)
     }
 }
 

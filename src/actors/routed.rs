@@ -3,6 +3,7 @@
 use actix::{Context as ActorContext, Handler};
 
 use super::handing::{Handing, require_receiver};
+use super::outgoing::{Outbound, Outgoing, plain};
 use super::parked::Accepting;
 use super::pattern::{Pattern, Receiving, Wiring};
 use super::socket::Socket;
@@ -41,6 +42,21 @@ impl Receiving for Dealer {
     }
 }
 
+impl<K, B> Outgoing<K> for SendMessage<B>
+where
+    K: Exchanges + Pattern,
+    B: Encode + 'static,
+{
+    fn framed(self, _inbound: &K::Inbound) -> Result<Outbound> {
+        plain(self.0, |body| {
+            // libzmq looks at each frame.
+            let is_taken = |frame: &Frame| matches!(frame.first(), Some(0 | 1));
+            let wrong = K::UPSTREAM && body.iter().any(is_taken);
+            wrong.then_some("a frame that begins with 0 or 1 is a subscription here")
+        })
+    }
+}
+
 impl<K, B> Handler<SendMessage<B>> for Socket<K>
 where
     K: Exchanges + Pattern,
@@ -48,18 +64,9 @@ where
 {
     type Result = Accepting;
 
-    fn handle(
-        &mut self,
-        SendMessage(body): SendMessage<B>,
-        ctx: &mut ActorContext<Self>,
-    ) -> Accepting {
+    fn handle(&mut self, message: SendMessage<B>, ctx: &mut ActorContext<Self>) -> Accepting {
         self.breathe(ctx);
-        self.send_body(body, |body| {
-            // libzmq looks at each frame.
-            let is_taken = |frame: &Frame| matches!(frame.first(), Some(0 | 1));
-            let wrong = K::UPSTREAM && body.iter().any(is_taken);
-            wrong.then_some("a frame that begins with 0 or 1 is a subscription here")
-        })
+        self.send(message)
     }
 }
 
@@ -97,6 +104,25 @@ impl Receiving for Router {
     }
 }
 
+impl<K, B> Outgoing<K> for SendTo<B>
+where
+    K: Routes + Pattern,
+    B: Encode + 'static,
+{
+    fn framed(self, _inbound: &K::Inbound) -> Result<Outbound> {
+        let Self { peer, body } = self;
+        let body = encoded(body)?;
+        let why = if body.is_empty() || peer.is_empty() {
+            "a message has a peer and frames"
+        } else if K::FRAMES.is_some_and(|frames| frames != body.len()) {
+            "the body must be one frame"
+        } else {
+            return Ok(Outbound { frames: routed::compose(peer, body), topic: 0 });
+        };
+        Err(Error::new(ErrorKind::InvalidMessage).detail(why).with_message(body))
+    }
+}
+
 impl<K, B> Handler<SendTo<B>> for Socket<K>
 where
     K: Routes + Pattern,
@@ -104,24 +130,8 @@ where
 {
     type Result = Accepting;
 
-    fn handle(
-        &mut self,
-        SendTo { peer, body }: SendTo<B>,
-        ctx: &mut ActorContext<Self>,
-    ) -> Accepting {
+    fn handle(&mut self, message: SendTo<B>, ctx: &mut ActorContext<Self>) -> Accepting {
         self.breathe(ctx);
-        match encoded(body) {
-            Ok(body) if body.is_empty() || peer.is_empty() => {
-                let error = Error::new(ErrorKind::InvalidMessage);
-                let error = error.detail("a message has a peer and frames");
-                self.refuse(error.with_message(body))
-            }
-            Ok(body) if K::FRAMES.is_some_and(|frames| frames != body.len()) => {
-                let error = Error::new(ErrorKind::InvalidMessage);
-                self.refuse(error.detail("the body must be one frame").with_message(body))
-            }
-            Ok(body) => self.enqueue(routed::compose(peer, body), 0),
-            Err(error) => self.refuse(error),
-        }
+        self.send(message)
     }
 }

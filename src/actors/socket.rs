@@ -15,14 +15,15 @@ use super::alarm::Alarm;
 use super::connections::Connections;
 use super::events::Events;
 use super::open::{Live, NamedArbiter, Opening, Origin};
+use super::outgoing::{Batches, Feeds, Outbound, Outgoing};
 use super::parked::{Accepting, Sender};
 use super::pattern::{Inbound, Pattern, Surroundings, Ticket};
 use super::shared::Shared;
 use super::waiting::Waiting;
 use crate::blueprint::{Blueprint, Plan};
-use crate::codec::{Encode, encoded};
 use crate::endpoint::IntoEndpoint;
 use crate::engine::backoff::Backoff;
+use crate::engine::port::Sent;
 use crate::engine::queue::Queue;
 use crate::engine::slots::Slots;
 use crate::error::{Error, ErrorKind, Result};
@@ -50,6 +51,10 @@ pub struct Socket<K: Pattern> {
     around: Surroundings,
     queue: Queue<Ticket>,
     slots: Slots<Sender>,
+    batches: Batches,
+    feeds: Feeds<K>,
+    /// Messages and bytes that libzmq took before they were queued, not counted yet.
+    sent_now: (u64, u64),
     opening: Opening,
     live: Option<Live>,
     /// Keeps a named arbiter running as long as somebody may send to this actor.
@@ -101,9 +106,12 @@ impl<K: Pattern> Socket<K> {
         let events = Events::new(Arc::clone(&shared), blueprint.watchers);
         Self {
             inbound: K::inbound(blueprint.setup),
+            batches: Batches::new(Arc::clone(&shared)),
             around: Surroundings::new(shared, events),
             queue: Queue::new(blueprint.limits),
             slots: Slots::default(),
+            feeds: Feeds::default(),
+            sent_now: (0, 0),
             opening: Opening {
                 context: Some(origin.context),
                 options: blueprint.options,
@@ -151,6 +159,14 @@ impl<K: Pattern> Socket<K> {
         &mut self.queue
     }
 
+    pub(crate) const fn batches(&self) -> &Batches {
+        &self.batches
+    }
+
+    pub(crate) const fn feeds_mut(&mut self) -> &mut Feeds<K> {
+        &mut self.feeds
+    }
+
     pub(crate) const fn events_mut(&mut self) -> &mut Events {
         &mut self.around.events
     }
@@ -182,9 +198,15 @@ impl<K: Pattern> Socket<K> {
 
     /// Counts a handled message, and lets others run when it was many.
     pub(crate) fn breathe(&mut self, ctx: &mut Context<Self>) {
-        self.handled += 1;
+        self.breathe_after(1, ctx);
+    }
+
+    /// Counts what is handled at once.
+    pub(crate) fn breathe_after(&mut self, messages: usize, ctx: &mut Context<Self>) {
+        let before = self.handled / HANDLED_PER_TURN;
+        self.handled += messages;
         // Again and again: the turn may have to wait for another item of the context.
-        if self.handled.is_multiple_of(HANDLED_PER_TURN) {
+        if self.handled / HANDLED_PER_TURN != before {
             // The mailbox rests until the pump has had its turn and the
             // arbiter's other tasks theirs.
             ctx.wait(fut::wrap_future::<_, Self>(tokio::task::yield_now()).map(|(), _, _| ()));
@@ -205,35 +227,42 @@ impl<K: Pattern> Socket<K> {
         }
     }
 
-    /// Queues a message whose sender wants to know when libzmq has it.
-    pub(crate) fn enqueue(&mut self, frames: Multipart, topic: usize) -> Accepting {
-        if let Err(error) = self.check_open() {
-            let body = self.inbound.unframed(topic, frames);
-            return self.refuse(error.with_message(body));
+    /// A message as this socket sends it, unless it is closing.
+    pub(crate) fn framed(&self, message: impl Outgoing<K>) -> Result<Outbound> {
+        let Outbound { frames, topic } = message.framed(&self.inbound)?;
+        match self.check_open() {
+            Ok(()) => Ok(Outbound { frames, topic }),
+            Err(error) => Err(error.with_message(self.inbound.unframed(topic, frames))),
+        }
+    }
+
+    /// Gives a message to libzmq at once, where none waits before it. `false`
+    /// when libzmq does not take it: then it is as it was.
+    pub(crate) fn send_now(&mut self, frames: &mut Multipart) -> bool {
+        let Some(live) = self.live.as_mut().filter(|_| self.queue.is_empty()) else { return false };
+        let bytes = frames.byte_len() as u64;
+        // The turn that follows in the same poll makes up for the edge that this
+        // consumes, and finds out what has failed.
+        let taken = live.pump.offer(frames) == Ok(Sent::Accepted);
+        if taken {
+            self.sent_now.0 += 1;
+            self.sent_now.1 += bytes;
+        }
+        taken
+    }
+
+    /// Sends a message, or queues it; whoever sent it wants to know when libzmq has it.
+    pub(crate) fn send(&mut self, message: impl Outgoing<K>) -> Accepting {
+        let Outbound { mut frames, topic } = match self.framed(message) {
+            Ok(framed) => framed,
+            Err(error) => return self.refuse(error),
+        };
+        if self.send_now(&mut frames) {
+            return Accepting::now();
         }
         let slot = self.slots.reserve();
         self.queue.push(frames, Ticket::Send { slot, topic });
         Accepting::later(self.slots.clone(), slot)
-    }
-
-    /// Encodes a body and queues it as it is, unless something is wrong with it.
-    pub(crate) fn send_body(
-        &mut self,
-        body: impl Encode,
-        mistake: impl FnOnce(&Multipart) -> Option<&'static str>,
-    ) -> Accepting {
-        let frames = match encoded(body) {
-            Ok(frames) => frames,
-            Err(error) => return self.refuse(error),
-        };
-        let empty = frames.is_empty().then_some("a message has frames");
-        match empty.or_else(|| mistake(&frames)) {
-            Some(why) => {
-                let error = Error::new(ErrorKind::InvalidMessage).detail(why);
-                self.refuse(error.with_message(frames))
-            }
-            None => self.enqueue(frames, 0),
-        }
     }
 
     /// The response to a message that is refused at once.

@@ -39,6 +39,15 @@ pub(crate) trait Inlet<T> {
     fn answer(&mut self, _queue: &mut Queue<T>) {}
     /// Hands over what was held back to make a batch.
     fn flush(&mut self) {}
+    /// The next message of a stream that is sent when nothing else waits; the
+    /// task is woken when there is one.
+    fn next(&mut self, _cx: &mut Context<'_>) -> Option<&mut Multipart> {
+        None
+    }
+    /// It was accepted.
+    fn accepted(&mut self) {}
+    /// It has no way to its peer.
+    fn unroutable(&mut self) {}
 }
 
 /// How a turn ended.
@@ -59,6 +68,9 @@ pub(crate) enum Turn {
 pub(crate) struct Moved {
     pub(crate) received: u64,
     pub(crate) received_bytes: u64,
+    /// Of streams; the queue counts its own.
+    pub(crate) sent: u64,
+    pub(crate) sent_bytes: u64,
 }
 
 /// The driver of one socket.
@@ -95,6 +107,14 @@ impl<P: Port, W: Wakeup> Pump<P, W> {
     /// Reads no more, and goes on sending.
     pub(crate) const fn stop_receiving(&mut self) {
         self.receives = false;
+    }
+
+    /// Offers a message that nothing waits before; a turn must follow.
+    pub(crate) fn offer(&mut self, message: &mut Multipart) -> Result<Sent, Errno> {
+        match self.sends {
+            Sends::Never | Sends::InStep => Ok(Sent::Refused),
+            Sends::WhenWritable | Sends::Always | Sends::PerPeer => self.port.send(message),
+        }
     }
 
     /// Does not wait for the answer to what was sent in step any more.
@@ -148,6 +168,12 @@ impl<P: Port, W: Wakeup> Pump<P, W> {
             match self.send(queue, events.writable(), &mut offer, &mut budget) {
                 Ok(any) => called |= any,
                 Err(error) => return Turn::Failed(error),
+            }
+            if queue.is_empty() {
+                match self.draw(cx, inlet, events.writable(), &mut offer, &mut budget, moved) {
+                    Ok(any) => called |= any,
+                    Err(error) => return Turn::Failed(error),
+                }
             }
             if !called {
                 // `ZMQ_EVENTS` was the last call: safe to park.
@@ -229,6 +255,47 @@ impl<P: Port, W: Wakeup> Pump<P, W> {
             }
             Sends::PerPeer => self.send_by_peer(queue, offer, budget),
         }
+    }
+
+    /// Sends up to a chunk of what streams yield. Tells whether libzmq was called at all.
+    fn draw<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        inlet: &mut impl Inlet<T>,
+        writable: bool,
+        offer: &mut Offer,
+        budget: &mut usize,
+        moved: &mut Moved,
+    ) -> Result<bool, Errno> {
+        let waits = match self.sends {
+            Sends::Never | Sends::InStep => true,
+            Sends::WhenWritable => !writable,
+            Sends::Always | Sends::PerPeer => *offer == Offer::Refused,
+        };
+        if waits {
+            return Ok(false);
+        }
+        let mut called = false;
+        for _ in 0..CHUNK.min(*budget) {
+            let Some(message) = inlet.next(cx) else { break };
+            called = true;
+            let bytes = message.byte_len() as u64;
+            match self.port.send(message)? {
+                Sent::Accepted => {
+                    inlet.accepted();
+                    moved.sent += 1;
+                    moved.sent_bytes += bytes;
+                }
+                Sent::Unroutable => inlet.unroutable(),
+                Sent::Refused => {
+                    *offer = Offer::Refused;
+                    self.retry = self.sends != Sends::WhenWritable;
+                    break;
+                }
+            }
+            *budget = budget.saturating_sub(1);
+        }
+        Ok(called)
     }
 
     fn send_in_order<T>(

@@ -58,6 +58,8 @@ impl Tap {
     /// # Errors
     /// `EAGAIN` when it has not, `ETERM` after a shutdown.
     pub(crate) fn send(&mut self, mut message: Multipart) -> std::result::Result<(), Errno> {
+        // A call of libzmq may take the edge along that would have told of news.
+        self.dry = false;
         match Port::send(&mut self.socket, &mut message)? {
             Sent::Accepted => Ok(()),
             Sent::Refused | Sent::Unroutable => Err(Errno::AGAIN),

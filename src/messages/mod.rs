@@ -4,6 +4,7 @@
 //! deliveries are nouns ([`TopicMessage`], [`Pulled`], [`IncomingRequest`]),
 //! events are participles ([`EventKind`]).
 
+mod bulk;
 mod control;
 mod event;
 mod lifecycle;
@@ -13,6 +14,7 @@ mod pubsub;
 mod reqrep;
 mod routed;
 
+pub use bulk::{Feed, Many, Unsent};
 pub use control::{
     Bind, Close, Connect, ConnectAs, Disconnect, GetOption, Restart, SetOption, Unbind,
     WaitConnected, Watch,

@@ -166,6 +166,7 @@ impl<K: Pattern> Socket<K> {
         self.ending = kind;
         self.reopen_at = None;
         self.inbound.closing(kind, &mut self.queue, &mut self.around);
+        self.feeds.close(kind);
         self.settle();
         self.inbound.closed(&mut self.around);
         let stashed = std::mem::take(&mut self.stash).len();
@@ -178,6 +179,10 @@ impl<K: Pattern> Socket<K> {
                     let body = self.inbound.unframed(topic, item.frames);
                     sender.send(Err(error.with_message(body))).is_ok()
                 }),
+                Ticket::Part { batch, topic } => {
+                    let body = self.inbound.unframed(topic, item.frames);
+                    Some(self.batches.ended(batch, Some(error.with_message(body))))
+                }
                 Ticket::Reply(Some(confirm)) => {
                     let body = self.inbound.unframed(0, item.frames);
                     Some(confirm.send(Err(error.with_message(body))).is_ok())

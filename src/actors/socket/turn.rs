@@ -7,6 +7,7 @@ use std::time::Instant;
 use actix::{Context, fut};
 
 use super::super::open::RESCUED;
+use super::super::outgoing::Feeds;
 use super::super::pattern::{Abandoned, Admitted, Inbound, Pattern, Surroundings, Ticket, refused};
 use super::{HANDLED_PER_TURN, Socket};
 use crate::counters::Counter;
@@ -30,7 +31,7 @@ impl<K: Pattern> Socket<K> {
             self.open();
         }
         self.reconnect();
-        if mailbox_is_empty && !ctx.connected() {
+        if mailbox_is_empty && !ctx.connected() && self.feeds.is_empty() {
             // Nobody is left who could ever use the socket.
             if self.around.shared.close_deadline().is_none() {
                 let deadline = after(now, self.opening.linger);
@@ -112,6 +113,7 @@ impl<K: Pattern> Socket<K> {
         self.answer_opener(Err(Error::new(ErrorKind::Closed)));
         self.reopen_at = None;
         self.inbound.closing(ErrorKind::Closed, &mut self.queue, &mut self.around);
+        self.feeds.close(ErrorKind::Closed);
         if let Some(live) = &mut self.live {
             if K::TYPE.sends() {
                 // What it would receive is new work.
@@ -156,14 +158,17 @@ impl<K: Pattern> Socket<K> {
     fn pump(&mut self, cx: &mut TaskContext<'_>) -> Option<Error> {
         let live = self.live.as_mut()?;
         let mut moved = Moved::default();
-        let mut inlet = Guarded {
+        let mut inlet: Guarded<'_, K> = Guarded {
             inbound: &mut self.inbound,
             around: &mut self.around,
+            feeds: &mut self.feeds,
             behind_stash: !self.stash.is_empty(),
         };
         let turn = live.pump.turn(cx, &mut inlet, &mut self.queue, &mut moved);
         self.around.shared.count(Counter::Received, moved.received);
         self.around.shared.count(Counter::ReceivedBytes, moved.received_bytes);
+        self.sent_now.0 += moved.sent;
+        self.sent_now.1 += moved.sent_bytes;
         // Dry, or without credit, or enough of it.
         self.draining = match turn {
             Turn::Yielded => self.draining.saturating_sub(moved.received),
@@ -188,23 +193,34 @@ impl<K: Pattern> Socket<K> {
 
     /// Applies the bounds, and tells everyone what became of their messages.
     pub(super) fn settle(&mut self) {
-        let Self { queue, slots, inbound, live, .. } = self;
+        let Self { queue, slots, batches, inbound, live, .. } = self;
         // What libzmq was not offered yet is not held against the bounds.
         if live.as_ref().is_none_or(|live| live.pump.offered) {
             queue.enforce(|ticket| match ticket {
                 Ticket::Send { slot, .. } => slots.is_waiting(*slot),
+                Ticket::Part { batch, .. } => batches.is_waiting(*batch),
                 other => inbound.is_awaited(other),
             });
         }
+        self.feeds.tell(&self.inbound, &mut self.around);
         let mut done = self.queue.take_done();
-        let (mut sent, mut bytes) = (0, 0);
+        let (mut sent, mut bytes) = std::mem::take(&mut self.sent_now);
         for (ticket, outcome) in done.drain(..) {
             if let Outcome::Accepted(size) = outcome {
                 sent += 1;
                 bytes += size as u64;
             }
             match ticket {
-                Ticket::Send { slot, topic } => self.settle_send(slot, topic, outcome),
+                Ticket::Send { slot, topic } => {
+                    let sender = self.slots.take(slot);
+                    self.settle_send(topic, outcome, |answer| {
+                        sender.is_some_and(|sender| sender.send(answer).is_ok())
+                    });
+                }
+                Ticket::Part { batch, topic } => {
+                    let batches = self.batches.clone();
+                    self.settle_send(topic, outcome, |answer| batches.ended(batch, answer.err()));
+                }
                 other => self.inbound.done(other, outcome, &mut self.around),
             }
         }
@@ -215,27 +231,27 @@ impl<K: Pattern> Socket<K> {
         }
     }
 
-    fn settle_send(&mut self, slot: usize, topic: usize, outcome: Outcome) {
-        let sender = self.slots.take(slot);
+    fn settle_send(
+        &mut self,
+        topic: usize,
+        outcome: Outcome,
+        tell: impl FnOnce(Result<()>) -> bool,
+    ) {
         let Some((error, counter, frames)) = refused(outcome) else {
-            if let Some(sender) = sender {
-                let _ = sender.send(Ok(()));
-            }
+            // Nobody minds if the sender is gone.
+            let _ = tell(Ok(()));
             return;
         };
         self.around.count(counter);
         let kind = error.kind();
         let routed = K::WIRING.sends == Sends::PerPeer;
         let peer = routed.then(|| frames.first().cloned().unwrap_or_default());
-        let told = sender.is_some_and(|sender| {
-            let error = match &peer {
-                Some(peer) => error.with_peer(peer.clone().into_bytes()),
-                None => error,
-            };
-            let body = self.inbound.unframed(topic, frames);
-            sender.send(Err(error.with_message(body))).is_ok()
-        });
-        if !told {
+        let error = match &peer {
+            Some(peer) => error.with_peer(peer.clone().into_bytes()),
+            None => error,
+        };
+        let body = self.inbound.unframed(topic, frames);
+        if !tell(Err(error.with_message(body))) {
             self.around.lost(kind);
             if let (ErrorKind::Unroutable, Some(peer)) = (kind, peer) {
                 self.around.events.emit(EventKind::Unroutable { peer: peer.into() });
@@ -256,14 +272,15 @@ impl<K: Pattern> Socket<K> {
 }
 
 /// The part of a socket type, as the pump sees it.
-struct Guarded<'a, I> {
-    inbound: &'a mut I,
+struct Guarded<'a, K: Pattern> {
+    inbound: &'a mut K::Inbound,
     around: &'a mut Surroundings,
+    feeds: &'a mut Feeds<K>,
     /// Older messages wait for a receiver: nothing overtakes them.
     behind_stash: bool,
 }
 
-impl<I: Inbound> Inlet<Ticket> for Guarded<'_, I> {
+impl<K: Pattern> Inlet<Ticket> for Guarded<'_, K> {
     fn poll_ready(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
         if self.behind_stash {
             return Poll::Pending;
@@ -290,6 +307,18 @@ impl<I: Inbound> Inlet<Ticket> for Guarded<'_, I> {
 
     fn flush(&mut self) {
         self.inbound.flush();
+    }
+
+    fn next(&mut self, cx: &mut TaskContext<'_>) -> Option<&mut Multipart> {
+        self.feeds.next(self.inbound, cx)
+    }
+
+    fn accepted(&mut self) {
+        self.feeds.accepted();
+    }
+
+    fn unroutable(&mut self) {
+        self.feeds.unroutable();
     }
 }
 

@@ -181,7 +181,7 @@ fn a_pump_without_work_parks_and_the_first_edge_wakes_it() {
     assert_eq!(bench.take_wakes(), 1);
     bench.settle();
     assert_eq!(bench.inlet.accepted, [Multipart::from("hello")]);
-    assert_eq!(bench.moved, Moved { received: 1, received_bytes: 5 });
+    assert_eq!(bench.moved, Moved { received: 1, received_bytes: 5, ..Moved::default() });
     assert_eq!(bench.inlet.flushes, 2, "every turn ends with a flush");
 }
 
