@@ -231,6 +231,7 @@ where
     C: Codec,
     C::Value: Serialize,
 {
+    #[inline]
     fn encode(self) -> Result<Multipart, CodecError> {
         Ok(self.to_bytes()?.into())
     }
@@ -241,6 +242,7 @@ where
     C: Codec,
     C::Value: DeserializeOwned,
 {
+    #[inline]
     fn decode(frames: Multipart) -> Result<Self, Undecodable> {
         let [frame] = &frames[..] else {
             let error = CodecError::Frames { codec: C::NAME, found: frames.len() };
@@ -254,6 +256,7 @@ where
 }
 
 impl Decode for Multipart {
+    #[inline]
     fn decode(frames: Multipart) -> Result<Self, Undecodable> {
         Ok(frames)
     }
@@ -261,6 +264,7 @@ impl Decode for Multipart {
 
 impl Decode for Frame {
     /// Takes exactly one frame.
+    #[inline]
     fn decode(frames: Multipart) -> Result<Self, Undecodable> {
         if frames.len() == 1 {
             return Ok(frames.into_first());
@@ -273,6 +277,7 @@ impl Decode for Frame {
 macro_rules! encode_as_frames {
     ($($body:ty),+) => {
         $(impl Encode for $body {
+            #[inline]
             fn encode(self) -> Result<Multipart, CodecError> {
                 Ok(self.into())
             }
@@ -283,6 +288,7 @@ macro_rules! encode_as_frames {
 encode_as_frames!(Multipart, Frame, Bytes, Vec<u8>, String, &str, &[u8], Vec<Frame>);
 
 impl<F: Into<Frame>, const N: usize> Encode for [F; N] {
+    #[inline]
     fn encode(self) -> Result<Multipart, CodecError> {
         Ok(self.into())
     }

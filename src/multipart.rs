@@ -6,7 +6,6 @@ use std::hash::{Hash, Hasher};
 use std::ops::{Deref, DerefMut};
 
 use bytes::Bytes;
-use smallvec::SmallVec;
 
 use crate::sys;
 
@@ -93,6 +92,7 @@ impl Frame {
 }
 
 impl From<sys::Message> for Frame {
+    #[inline]
     fn from(message: sys::Message) -> Self {
         Self(Repr::Message(message))
     }
@@ -116,6 +116,7 @@ impl Clone for Frame {
 impl Deref for Frame {
     type Target = [u8];
 
+    #[inline]
     fn deref(&self) -> &[u8] {
         match &self.0 {
             Repr::Bytes(bytes) => bytes,
@@ -227,8 +228,8 @@ impl From<Frame> for Bytes {
 
 /// A message of one or more [`Frame`]s, which ZeroMQ delivers whole or not at all.
 ///
-/// It dereferences to a slice of frames. One frame or two are kept without an
-/// allocation of their own.
+/// It dereferences to a slice of frames. A single frame is kept without an
+/// allocation of its own.
 ///
 /// # Examples
 /// ```
@@ -238,98 +239,181 @@ impl From<Frame> for Bytes {
 /// assert_eq!(message.len(), 2);
 /// assert_eq!(message[1], "body");
 /// ```
-#[derive(Clone, Default, PartialEq, Eq, Hash)]
-pub struct Multipart(SmallVec<[Frame; 2]>);
+#[derive(Clone)]
+pub struct Multipart(List);
+
+/// Most messages are one frame, and every message is moved a few times on its
+/// way: so this is no larger than a frame.
+#[derive(Clone)]
+enum List {
+    One(Frame),
+    More(Vec<Frame>),
+}
 
 impl Multipart {
     /// A message without frames, to be filled. It cannot be sent while empty.
     #[must_use]
-    pub fn new() -> Self {
-        Self::default()
+    #[inline]
+    pub const fn new() -> Self {
+        Self(List::More(Vec::new()))
     }
 
     /// An empty message with room for `frames` frames.
     #[must_use]
     pub fn with_capacity(frames: usize) -> Self {
-        Self(SmallVec::with_capacity(frames))
+        // A single frame needs no room.
+        Self(List::More(if frames > 1 { Vec::with_capacity(frames) } else { Vec::new() }))
     }
 
     /// Adds a frame at the end.
+    #[inline]
     pub fn push(&mut self, frame: impl Into<Frame>) {
-        self.0.push(frame.into());
+        let frame = frame.into();
+        match &mut self.0 {
+            List::More(frames) if frames.capacity() == 0 => self.0 = List::One(frame),
+            List::More(frames) => frames.push(frame),
+            List::One(first) => {
+                let first = std::mem::take(first);
+                self.0 = List::More(vec![first, frame]);
+            }
+        }
     }
 
     /// The sum of the frames' lengths, in bytes.
     #[must_use]
     pub fn byte_len(&self) -> usize {
-        self.0.iter().map(|frame| frame.len()).sum()
+        self.iter().map(|frame| frame.len()).sum()
     }
 
     /// The first frame, or an empty one.
     #[must_use]
+    #[inline]
     pub fn into_first(self) -> Frame {
-        self.0.into_iter().next().unwrap_or_default()
+        match self.0 {
+            List::One(frame) => frame,
+            List::More(frames) => frames.into_iter().next().unwrap_or_default(),
+        }
     }
 
     /// Splits off the frames from `at` on; all of them stay when there are fewer.
     pub(crate) fn split_off(&mut self, at: usize) -> Self {
-        if at >= self.0.len() {
-            return Self::new();
+        match &mut self.0 {
+            List::More(frames) if at < frames.len() => frames.drain(at..).collect(),
+            List::One(_) if at == 0 => std::mem::take(self),
+            _ => Self::new(),
         }
-        self.0.drain(at..).collect()
+    }
+
+    /// Takes the first frame off; the others stay.
+    pub(crate) fn split_first(&mut self) -> Option<Frame> {
+        match &mut self.0 {
+            List::More(frames) if frames.len() == 2 => {
+                let rest = frames.pop()?;
+                let first = frames.pop();
+                self.0 = List::One(rest);
+                first
+            }
+            List::More(frames) if frames.is_empty() => None,
+            List::More(frames) => Some(frames.remove(0)),
+            List::One(_) => Some(std::mem::take(self).into_first()),
+        }
     }
 
     /// A copy that shares the bytes of `self`'s frames.
     pub(crate) fn share(&mut self) -> Self {
-        self.0.iter_mut().map(Frame::share).collect()
+        self.iter_mut().map(Frame::share).collect()
+    }
+}
+
+impl Default for Multipart {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
 impl Deref for Multipart {
     type Target = [Frame];
 
+    #[inline]
     fn deref(&self) -> &[Frame] {
-        &self.0
+        match &self.0 {
+            List::One(frame) => std::slice::from_ref(frame),
+            List::More(frames) => frames,
+        }
     }
 }
 
 impl DerefMut for Multipart {
+    #[inline]
     fn deref_mut(&mut self) -> &mut [Frame] {
-        &mut self.0
+        match &mut self.0 {
+            List::One(frame) => std::slice::from_mut(frame),
+            List::More(frames) => frames,
+        }
+    }
+}
+
+impl PartialEq for Multipart {
+    fn eq(&self, other: &Self) -> bool {
+        self[..] == other[..]
+    }
+}
+
+impl Eq for Multipart {}
+
+impl Hash for Multipart {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self[..].hash(state);
     }
 }
 
 impl fmt::Debug for Multipart {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.0.iter()).finish()
+        f.debug_list().entries(self.iter()).finish()
     }
 }
 
 impl<F: Into<Frame>> FromIterator<F> for Multipart {
     fn from_iter<I: IntoIterator<Item = F>>(frames: I) -> Self {
-        Self(frames.into_iter().map(Into::into).collect())
+        let frames = frames.into_iter();
+        let mut message = Self::with_capacity(frames.size_hint().0);
+        message.extend(frames);
+        message
     }
 }
 
 impl<F: Into<Frame>> Extend<F> for Multipart {
     fn extend<I: IntoIterator<Item = F>>(&mut self, frames: I) {
-        self.0.extend(frames.into_iter().map(Into::into));
+        frames.into_iter().for_each(|frame| self.push(frame));
     }
 }
 
 /// The frames of a [`Multipart`], one by one.
 #[derive(Debug)]
-pub struct Frames(smallvec::IntoIter<[Frame; 2]>);
+pub struct Frames(Left);
+
+#[derive(Debug)]
+enum Left {
+    One(Option<Frame>),
+    More(std::vec::IntoIter<Frame>),
+}
 
 impl Iterator for Frames {
     type Item = Frame;
 
+    #[inline]
     fn next(&mut self) -> Option<Frame> {
-        self.0.next()
+        match &mut self.0 {
+            Left::One(frame) => frame.take(),
+            Left::More(frames) => frames.next(),
+        }
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        self.0.size_hint()
+        match &self.0 {
+            Left::One(frame) => (usize::from(frame.is_some()), Some(usize::from(frame.is_some()))),
+            Left::More(frames) => frames.size_hint(),
+        }
     }
 }
 
@@ -339,8 +423,12 @@ impl IntoIterator for Multipart {
     type Item = Frame;
     type IntoIter = Frames;
 
+    #[inline]
     fn into_iter(self) -> Frames {
-        Frames(self.0.into_iter())
+        Frames(match self.0 {
+            List::One(frame) => Left::One(Some(frame)),
+            List::More(frames) => Left::More(frames.into_iter()),
+        })
     }
 }
 
@@ -348,22 +436,22 @@ impl<'a> IntoIterator for &'a Multipart {
     type Item = &'a Frame;
     type IntoIter = std::slice::Iter<'a, Frame>;
 
+    #[inline]
     fn into_iter(self) -> Self::IntoIter {
-        self.0.iter()
+        self.iter()
     }
 }
 
 impl From<Frame> for Multipart {
+    #[inline]
     fn from(frame: Frame) -> Self {
-        let mut message = Self::new();
-        message.0.push(frame);
-        message
+        Self(List::One(frame))
     }
 }
 
 impl From<Vec<Frame>> for Multipart {
     fn from(frames: Vec<Frame>) -> Self {
-        frames.into_iter().collect()
+        Self(List::More(frames))
     }
 }
 
@@ -388,6 +476,12 @@ one_frame!(Bytes, Vec<u8>, String, &str, &[u8]);
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_message_is_no_larger_than_a_frame() {
+        assert_eq!(size_of::<Multipart>(), size_of::<Frame>());
+        assert_eq!(size_of::<Frame>(), size_of::<sys::Message>() + size_of::<usize>());
+    }
 
     #[test]
     fn frames_compare_by_their_bytes_wherever_they_are_kept() -> Result<(), sys::Errno> {

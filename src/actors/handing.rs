@@ -1,6 +1,6 @@
 //! The part of a socket that hands all it receives to one receiver.
 
-use std::task::{Context, Poll};
+use std::task::Context;
 
 use super::pattern::{Inbound, Surroundings};
 use crate::deliver::Receiver;
@@ -16,20 +16,24 @@ pub(crate) fn require_receiver(there: bool) -> Result<()> {
     Err(error.detail("a receiving socket needs a receiver: `deliver_to` or `on_message`"))
 }
 
+/// A delivery that is read from frames alone.
+pub trait FromFrames: Send + 'static {
+    /// Reads it; that cannot fail.
+    fn from_frames(frames: Multipart) -> Self;
+}
+
 /// Hands everything to one receiver.
 #[derive(Debug)]
 pub struct Handing<D> {
     receiver: Option<Receiver<D>>,
-    read: fn(Multipart) -> D,
     /// Takes the routing id off a message that is given back; nothing where there is none.
     unroute: Option<fn(Multipart) -> (Frame, Multipart)>,
     gone: bool,
 }
 
 impl<D> Handing<D> {
-    /// With the way to read a delivery from frames.
-    pub(crate) const fn new(receiver: Option<Receiver<D>>, read: fn(Multipart) -> D) -> Self {
-        Self { receiver, read, unroute: None, gone: false }
+    pub(crate) const fn new(receiver: Option<Receiver<D>>) -> Self {
+        Self { receiver, unroute: None, gone: false }
     }
 
     /// For a socket whose messages begin with a routing id.
@@ -39,22 +43,23 @@ impl<D> Handing<D> {
     }
 }
 
-impl<D: Send + 'static> Handing<D> {
-    /// Hands over a delivery that was read already. `false` when the receiver broke.
-    pub(crate) fn hand(&mut self, delivery: D, around: &mut Surroundings) -> bool {
-        let Some(receiver) = &mut self.receiver else { return true };
-        around.delivered(receiver.deliver(delivery))
+impl<D: FromFrames> Handing<D> {
+    /// Hands over a delivery that was read already.
+    pub(crate) fn hand(&mut self, delivery: D, around: &mut Surroundings) {
+        if let Some(receiver) = &mut self.receiver {
+            around.delivered(receiver.deliver(delivery));
+        }
     }
 }
 
-impl<D: Send + 'static> Inbound for Handing<D> {
-    fn poll_ready(&mut self, cx: &mut Context<'_>, around: &mut Surroundings) -> Poll<()> {
-        let Some(receiver) = &mut self.receiver else { return Poll::Pending };
-        around.poll_receiver(receiver, &mut self.gone, cx)
+impl<D: FromFrames> Inbound for Handing<D> {
+    fn room(&mut self, cx: &mut Context<'_>, around: &mut Surroundings) -> usize {
+        let Some(receiver) = &mut self.receiver else { return 0 };
+        around.room(receiver, &mut self.gone, cx)
     }
 
-    fn accept(&mut self, message: Multipart, around: &mut Surroundings) -> bool {
-        self.hand((self.read)(message), around)
+    fn accept(&mut self, message: Multipart, around: &mut Surroundings) {
+        self.hand(D::from_frames(message), around);
     }
 
     fn flush(&mut self) {

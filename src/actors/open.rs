@@ -254,7 +254,7 @@ impl Live {
     pub(crate) fn rescue(&mut self, stash: &mut VecDeque<Multipart>) {
         while stash.len() < RESCUED {
             match Port::receive(self.pump.port()) {
-                Ok(Some(message)) => stash.push_back(message),
+                Ok(Some((message, _))) => stash.push_back(message),
                 Ok(None) | Err(_) => break,
             }
         }

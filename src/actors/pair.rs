@@ -20,7 +20,7 @@ impl Pattern for Pair {
     };
 
     fn inbound(receiver: Self::Setup) -> Self::Inbound {
-        Handing::new(receiver, Received)
+        Handing::new(receiver)
     }
 
     fn check(receiver: &Self::Setup) -> Result<()> {

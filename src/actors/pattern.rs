@@ -12,7 +12,7 @@ use super::events::Events;
 use super::shared::Shared;
 use crate::codec::Undecodable;
 use crate::counters::Counter;
-use crate::deliver::{Gone, Receiver, Refusal};
+use crate::deliver::{Gone, Receiver};
 pub(crate) use crate::engine::port::Admitted;
 use crate::engine::port::Sends;
 use crate::engine::queue::{Bound, Outcome, Queue};
@@ -21,6 +21,7 @@ use crate::framing::TopicFraming;
 use crate::kinds::{Kind, Receives};
 use crate::messages::EventKind;
 use crate::multipart::Multipart;
+use crate::shield::shielded;
 use crate::sys;
 use crate::topology::Setting;
 
@@ -187,36 +188,39 @@ impl Surroundings {
         }
     }
 
-    /// Sorts out why a delivery failed; `false` when the receiver broke.
-    pub(crate) fn delivered(&mut self, outcome: std::result::Result<(), Refusal>) -> bool {
-        match outcome {
-            Ok(()) => true,
-            Err(Refusal::Undecodable(undecodable)) => {
-                self.undecodable(undecodable);
-                true
-            }
-            Err(Refusal::Panicked(text)) => {
-                self.count(Counter::Undelivered);
-                self.failure = Some(Error::new(ErrorKind::Panicked).detail(text));
-                false
-            }
+    /// What a receiver could not read.
+    pub(crate) fn delivered(&mut self, outcome: std::result::Result<(), Undecodable>) {
+        if let Err(undecodable) = outcome {
+            self.undecodable(undecodable);
         }
     }
 
-    /// Whether a receiver takes another delivery; one that is gone is told of.
-    pub(crate) fn poll_receiver<D: Send + 'static>(
+    /// Runs what may call a user's code. `None` when that panicked: the message
+    /// is counted, and the reason kept.
+    pub(crate) fn shielded<R>(&mut self, work: impl FnOnce(&mut Self) -> R) -> Option<R> {
+        shielded(|| work(self)).map_err(|text| self.broke(text)).ok()
+    }
+
+    /// A user's code panicked.
+    pub(crate) fn broke(&mut self, text: String) {
+        self.count(Counter::Undelivered);
+        self.failure = Some(Error::new(ErrorKind::Panicked).detail(text));
+    }
+
+    /// How many deliveries a receiver takes; one that is gone is told of.
+    pub(crate) fn room<D: Send + 'static>(
         &mut self,
         receiver: &mut Receiver<D>,
         told: &mut bool,
         cx: &mut Context<'_>,
-    ) -> Poll<()> {
-        match receiver.poll_ready(cx) {
-            Poll::Ready(Ok(())) => Poll::Ready(()),
+    ) -> usize {
+        match receiver.poll_room(cx) {
+            Poll::Ready(Ok(room)) => room,
             Poll::Ready(Err(gone)) => {
                 self.gone(told, gone);
-                Poll::Pending
+                0
             }
-            Poll::Pending => Poll::Pending,
+            Poll::Pending => 0,
         }
     }
 
@@ -244,14 +248,14 @@ pub(crate) enum Abandoned {
 /// The part of a socket type that takes what is received, and what else is
 /// its own: subscriptions, requests in flight, routes.
 pub trait Inbound {
-    /// Whether a message may be read.
-    fn poll_ready(&mut self, cx: &mut Context<'_>, around: &mut Surroundings) -> Poll<()> {
+    /// How many messages may be read; if none, the task is woken when one may.
+    fn room(&mut self, cx: &mut Context<'_>, around: &mut Surroundings) -> usize {
         let _ = (cx, around);
-        Poll::Ready(())
+        usize::MAX
     }
 
-    /// Takes a received message. `false` when the receiver broke.
-    fn accept(&mut self, message: Multipart, around: &mut Surroundings) -> bool;
+    /// Takes a received message. A user's code that it calls may panic.
+    fn accept(&mut self, message: Multipart, around: &mut Surroundings);
 
     /// What was decided on the subscription that was accepted last.
     fn admitted(&mut self) -> Option<Admitted> {

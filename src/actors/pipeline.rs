@@ -2,7 +2,7 @@
 
 use actix::{Context as ActorContext, Handler};
 
-use super::handing::{Handing, require_receiver};
+use super::handing::{FromFrames, Handing, require_receiver};
 use super::outgoing::{Outbound, Outgoing, plain};
 use super::parked::Accepting;
 use super::pattern::{Inbound, Pattern, Receiving, Surroundings, Wiring};
@@ -36,9 +36,7 @@ impl Pattern for Push {
 pub struct Nothing;
 
 impl Inbound for Nothing {
-    fn accept(&mut self, _message: Multipart, _around: &mut Surroundings) -> bool {
-        true
-    }
+    fn accept(&mut self, _message: Multipart, _around: &mut Surroundings) {}
 }
 
 impl<K, B> Outgoing<K> for messages::Push<B>
@@ -64,6 +62,12 @@ where
     }
 }
 
+impl FromFrames for Pulled {
+    fn from_frames(frames: Multipart) -> Self {
+        Self(frames)
+    }
+}
+
 impl Pattern for Pull {
     type Setup = Option<Receiver<Pulled>>;
     type Inbound = Handing<Pulled>;
@@ -75,7 +79,7 @@ impl Pattern for Pull {
     };
 
     fn inbound(receiver: Self::Setup) -> Self::Inbound {
-        Handing::new(receiver, Pulled)
+        Handing::new(receiver)
     }
 
     fn check(receiver: &Self::Setup) -> Result<()> {

@@ -394,7 +394,7 @@ impl Proxy {
             .map_err(Some)?;
         if let (Some(captured), Some(receiver)) = (captured, &mut self.capture) {
             // Once it is to end, whoever is slow must not hold it up.
-            while *told_to_end || around.poll_receiver(receiver, &mut self.gone, cx).is_ready() {
+            while *told_to_end || around.room(receiver, &mut self.gone, cx) > 0 {
                 match captured.poll_receive(cx).map_err(Some)? {
                     Poll::Ready(frames) if is_copy(copied, &frames) => {}
                     Poll::Ready(frames) if *told_to_end => {
@@ -402,10 +402,11 @@ impl Proxy {
                         around.count(Counter::Undelivered);
                     }
                     Poll::Ready(frames) => {
-                        if !around.delivered(receiver.deliver(Captured(frames))) {
-                            // The receiver broke; the proxy did not.
-                            around.failure = None;
-                        }
+                        around.shielded(|around| {
+                            around.delivered(receiver.deliver(Captured(frames)));
+                        });
+                        // The receiver may be broken; the proxy is not.
+                        around.failure = None;
                     }
                     Poll::Pending => break,
                 }

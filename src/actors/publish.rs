@@ -2,11 +2,11 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
-use std::task::{Context, Poll};
+use std::task::Context;
 
 use actix::{Context as ActorContext, Handler};
 
-use super::handing::{Handing, require_receiver};
+use super::handing::{FromFrames, Handing, require_receiver};
 use super::outgoing::{Outbound, Outgoing};
 use super::parked::Accepting;
 use super::pattern::{Admitted, Framed, Inbound, Pattern, Receiving, Surroundings, Ticket, Wiring};
@@ -21,7 +21,6 @@ use crate::framing::pubsub::{self, Unframeable};
 use crate::kinds::{Pub, Publishes, XPub};
 use crate::messages::{Admission, Publish, Subscription};
 use crate::multipart::{Frame, Multipart};
-use crate::shield::shielded;
 use crate::sys::{self, option::OptionId};
 use crate::topology::Setting;
 
@@ -123,7 +122,7 @@ impl Pattern for XPub {
     const WIRING: Wiring = WIRING;
 
     fn inbound(mut setup: PubSetup) -> Publishing {
-        let receiver = Handing::new(setup.receiver.take(), pubsub::parse_subscription);
+        let receiver = Handing::new(setup.receiver.take());
         Publishing::new(setup, Some(receiver))
     }
 
@@ -168,47 +167,46 @@ impl Publishing {
         }
     }
 
-    /// What a subscriber gets of what it asked for. `None` when the closure broke.
-    fn decide(
-        &mut self,
-        subscription: &Subscription,
-        topic: &Frame,
-        around: &mut Surroundings,
-    ) -> Option<Vec<Frame>> {
-        let Some(Decide(decide)) = &mut self.manual else { return Some(vec![topic.clone()]) };
-        match shielded(|| decide(subscription)) {
-            Ok(Admission::Admit) => Some(vec![topic.clone()]),
-            Ok(Admission::Refuse) => Some(Vec::new()),
-            Ok(Admission::Instead(topics)) => Some(topics),
-            Err(text) => {
-                around.failure = Some(Error::new(ErrorKind::Panicked).detail(text));
-                None
-            }
+    /// What a subscriber gets of what it asked for.
+    fn decide(&mut self, subscription: &Subscription, topic: &Frame) -> Vec<Frame> {
+        let Some(Decide(decide)) = &mut self.manual else { return vec![topic.clone()] };
+        match decide(subscription) {
+            Admission::Admit => vec![topic.clone()],
+            Admission::Refuse => Vec::new(),
+            Admission::Instead(topics) => topics,
         }
     }
 }
 
+impl FromFrames for Subscription {
+    fn from_frames(frames: Multipart) -> Self {
+        pubsub::parse_subscription(frames)
+    }
+}
+
 impl Inbound for Publishing {
-    fn poll_ready(&mut self, cx: &mut Context<'_>, around: &mut Surroundings) -> Poll<()> {
+    fn room(&mut self, cx: &mut Context<'_>, around: &mut Surroundings) -> usize {
         match &mut self.receiver {
-            Some(receiver) => receiver.poll_ready(cx, around),
-            None => Poll::Ready(()),
+            Some(receiver) => receiver.room(cx, around),
+            None => usize::MAX,
         }
     }
 
-    fn accept(&mut self, message: Multipart, around: &mut Surroundings) -> bool {
+    fn accept(&mut self, message: Multipart, around: &mut Surroundings) {
         let from = message.first().and_then(Frame::source);
-        let subscription = pubsub::parse_subscription(message);
+        let subscription = Subscription::from_frames(message);
         let (on, topic) = match &subscription {
             Subscription::Subscribed(topic) => (true, topic.clone()),
             Subscription::Unsubscribed(topic) => (false, topic.clone()),
             Subscription::Message(_) => {
                 // libzmq's own PUB would have dropped it.
-                let Some(receiver) = &mut self.receiver else { return true };
-                return receiver.hand(subscription, around);
+                if let Some(receiver) = &mut self.receiver {
+                    receiver.hand(subscription, around);
+                }
+                return;
             }
         };
-        let Some(topics) = self.decide(&subscription, &topic, around) else { return false };
+        let topics = self.decide(&subscription, &topic);
         let mut change = self.subscribers.is_none();
         for topic in topics {
             if let Some(subscribers) = &mut self.subscribers {
@@ -223,9 +221,8 @@ impl Inbound for Publishing {
             Tells::Subscriptions => on || change,
             Tells::Everything => true,
         };
-        match &mut self.receiver {
-            Some(receiver) if told => receiver.hand(subscription, around),
-            _ => true,
+        if let Some(receiver) = self.receiver.as_mut().filter(|_| told) {
+            receiver.hand(subscription, around);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::Context;
 use std::time::{Duration, Instant};
 
 use super::handing::require_receiver;
@@ -164,24 +164,23 @@ impl Answering {
 }
 
 impl Inbound for Answering {
-    fn poll_ready(&mut self, cx: &mut Context<'_>, around: &mut Surroundings) -> Poll<()> {
-        if self.routes.len() >= self.setup.max_unanswered {
-            // An answer wakes the task through the desk, a reaped route by the timer.
-            return Poll::Pending;
+    fn room(&mut self, cx: &mut Context<'_>, around: &mut Surroundings) -> usize {
+        // An answer wakes the task through the desk, a reaped route by the timer.
+        let unanswered = self.setup.max_unanswered.saturating_sub(self.routes.len());
+        match &mut self.setup.receiver {
+            Some(receiver) if unanswered > 0 => {
+                around.room(receiver, &mut self.gone, cx).min(unanswered)
+            }
+            _ => 0,
         }
-        let Some(receiver) = &mut self.setup.receiver else { return Poll::Pending };
-        around.poll_receiver(receiver, &mut self.gone, cx)
     }
 
-    fn accept(&mut self, message: Multipart, around: &mut Surroundings) -> bool {
+    fn accept(&mut self, message: Multipart, around: &mut Surroundings) {
         let (envelope, body) = match reqrep::parse_request(message) {
             Ok(request) => request,
-            Err(undecodable) => {
-                around.undecodable(undecodable);
-                return true;
-            }
+            Err(undecodable) => return around.undecodable(undecodable),
         };
-        let Some(receiver) = &mut self.setup.receiver else { return true };
+        let Some(receiver) = &mut self.setup.receiver else { return };
         let token = self.next;
         self.next += 1;
         let reap_at = Instant::now().checked_add(self.setup.answer_within);
@@ -190,7 +189,7 @@ impl Inbound for Answering {
         }
         self.routes.insert(token, Route { envelope, reap_at });
         let responder = Responder::new(token, Arc::clone(&self.desk));
-        around.delivered(receiver.deliver(IncomingRequest { body, responder }))
+        around.delivered(receiver.deliver(IncomingRequest { body, responder }));
     }
 
     fn flush(&mut self) {

@@ -389,17 +389,15 @@ impl Requesting {
 }
 
 impl Inbound for Requesting {
-    fn accept(&mut self, message: Multipart, around: &mut Surroundings) -> bool {
+    fn accept(&mut self, message: Multipart, around: &mut Surroundings) {
         if let Some(step) = &mut self.step {
             step.answers.push_back(message);
-            self.pair(around);
-            return true;
+            return self.pair(around);
         }
         match reqrep::parse_reply(message) {
             Ok((id, parts)) => self.replied(&id, parts, around),
             Err(undecodable) => around.undecodable(undecodable),
         }
-        true
     }
 
     fn late(&mut self, _message: Multipart, around: &mut Surroundings) {

@@ -2,7 +2,7 @@
 
 use actix::{Context as ActorContext, Handler};
 
-use super::handing::{Handing, require_receiver};
+use super::handing::{FromFrames, Handing, require_receiver};
 use super::outgoing::{Outbound, Outgoing, plain};
 use super::parked::Accepting;
 use super::pattern::{Pattern, Receiving, Wiring};
@@ -14,8 +14,14 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::framing::routed;
 use crate::kinds::{Dealer, Exchanges, Router, Routes};
 use crate::messages::{Received, ReceivedFrom, SendMessage, SendTo};
-use crate::multipart::Frame;
+use crate::multipart::{Frame, Multipart};
 use crate::sys;
+
+impl FromFrames for Received {
+    fn from_frames(frames: Multipart) -> Self {
+        Self(frames)
+    }
+}
 
 impl Pattern for Dealer {
     type Setup = Option<Receiver<Received>>;
@@ -28,7 +34,7 @@ impl Pattern for Dealer {
     };
 
     fn inbound(receiver: Self::Setup) -> Self::Inbound {
-        Handing::new(receiver, Received)
+        Handing::new(receiver)
     }
 
     fn check(receiver: &Self::Setup) -> Result<()> {
@@ -70,13 +76,16 @@ where
     }
 }
 
+impl FromFrames for ReceivedFrom {
+    fn from_frames(frames: Multipart) -> Self {
+        let (peer, body) = routed::parse(frames);
+        Self { peer, body }
+    }
+}
+
 /// The part of a socket whose messages begin with a routing id.
 pub(crate) fn routing(receiver: Option<Receiver<ReceivedFrom>>) -> Handing<ReceivedFrom> {
-    let read = |frames| {
-        let (peer, body) = routed::parse(frames);
-        ReceivedFrom { peer, body }
-    };
-    Handing::new(receiver, read).routed(routed::parse)
+    Handing::new(receiver).routed(routed::parse)
 }
 
 impl Pattern for Router {

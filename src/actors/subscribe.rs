@@ -246,26 +246,28 @@ fn longest_prefix<'a, V>(map: &'a BTreeMap<Vec<u8>, V>, topic: &[u8]) -> Option<
 }
 
 impl Inbound for Subscribing {
-    fn poll_ready(&mut self, cx: &mut Context<'_>, around: &mut Surroundings) -> Poll<()> {
+    fn room(&mut self, cx: &mut Context<'_>, around: &mut Surroundings) -> usize {
         // Which receiver the next message is for is not known before it is
         // read, so all must have room: the slowest sets the pace.
-        let mut ready = true;
+        let mut room = usize::MAX;
         let mut lost = None;
         for receiver in self.receivers.all() {
-            match receiver.poll_ready(cx) {
-                Poll::Ready(Ok(())) => {}
-                Poll::Ready(Err(gone)) => lost = Some(gone),
-                Poll::Pending => ready = false,
-            }
+            room = room.min(match receiver.poll_room(cx) {
+                Poll::Ready(Ok(room)) => room,
+                Poll::Ready(Err(gone)) => {
+                    lost = Some(gone);
+                    0
+                }
+                Poll::Pending => 0,
+            });
         }
         if let Some(gone) = lost {
             around.gone(&mut self.gone, gone);
-            ready = false;
         }
-        if ready { Poll::Ready(()) } else { Poll::Pending }
+        room
     }
 
-    fn accept(&mut self, message: Multipart, around: &mut Surroundings) -> bool {
+    fn accept(&mut self, message: Multipart, around: &mut Surroundings) {
         // A prefix is matched as libzmq does, against the whole first frame, so
         // that one which ends in the separator selects its receiver, too.
         let first = message.first().map_or(&[][..], |frame| frame);
@@ -276,19 +278,16 @@ impl Inbound for Subscribing {
             Ok(parts) => parts,
             Err(undecodable) => {
                 around.undecodable(undecodable);
-                return true;
+                return;
             }
         };
         if !by_prefix && !self.is_exactly_wanted(&topic) {
             around.count(Counter::Filtered);
-            return true;
+            return;
         }
         match self.receivers.find(&topic, prefix.as_deref()) {
             Some(receiver) => around.delivered(receiver.deliver(TopicMessage { topic, body })),
-            None => {
-                around.count(Counter::Undelivered);
-                true
-            }
+            None => around.count(Counter::Undelivered),
         }
     }
 

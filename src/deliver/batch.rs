@@ -1,6 +1,7 @@
 //! Many deliveries in one mailbox message, with credit.
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,7 +10,8 @@ use std::task::{Context, Poll};
 use actix::{Message, Recipient};
 use futures::task::AtomicWaker;
 
-use super::{Decoder, Gone, Outlet, Refusal};
+use super::{Decoder, Gone, Outlet};
+use crate::codec::Undecodable;
 
 /// The largest batch; a smaller window makes it smaller.
 const LARGEST: usize = 256;
@@ -113,9 +115,9 @@ struct Ledger {
     waker: AtomicWaker,
 }
 
-pub(super) struct Batches<D, T: Send + 'static> {
+pub(super) struct Batches<C, T: Send + 'static> {
     recipient: Recipient<Batch<T>>,
-    decode: Decoder<D, T>,
+    decoder: PhantomData<fn(C)>,
     window: usize,
     held: Vec<T>,
     /// Deliveries that went to a mailbox which was closed.
@@ -123,13 +125,16 @@ pub(super) struct Batches<D, T: Send + 'static> {
     ledger: Arc<Ledger>,
 }
 
-impl<D, T: Send + 'static> Batches<D, T> {
-    pub(super) fn new(
-        recipient: Recipient<Batch<T>>,
-        decode: Decoder<D, T>,
-        window: usize,
-    ) -> Self {
-        Self { recipient, decode, window, held: Vec::new(), lost: 0, ledger: Arc::default() }
+impl<C, T: Send + 'static> Batches<C, T> {
+    pub(super) fn new(recipient: Recipient<Batch<T>>, window: usize) -> Self {
+        Self {
+            recipient,
+            decoder: PhantomData,
+            window,
+            held: Vec::new(),
+            lost: 0,
+            ledger: Arc::default(),
+        }
     }
 
     fn hand_over(&mut self) {
@@ -153,23 +158,30 @@ impl<D, T: Send + 'static> Batches<D, T> {
     }
 }
 
-impl<D, T: Send + 'static> Outlet<D> for Batches<D, T> {
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Gone>> {
+impl<D, T, C> Outlet<D> for Batches<C, T>
+where
+    T: Send + 'static,
+    C: Decoder<D, Into = T>,
+{
+    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, Gone>> {
         if !self.recipient.connected() {
             return Poll::Ready(Err(Gone { unconfirmed: self.unhandled() + self.lost }));
         }
-        if self.unhandled() < self.window {
-            return Poll::Ready(Ok(()));
+        let room = self.window.saturating_sub(self.unhandled());
+        if room > 0 {
+            return Poll::Ready(Ok(room));
         }
         // What is held back cannot be handled, so it would be waited for in vain.
         self.hand_over();
         self.ledger.waker.register(cx.waker());
-        if self.unhandled() < self.window { Poll::Ready(Ok(())) } else { Poll::Pending }
+        match self.window.saturating_sub(self.unhandled()) {
+            0 => Poll::Pending,
+            room => Poll::Ready(Ok(room)),
+        }
     }
 
-    fn deliver(&mut self, delivery: D) -> Result<(), Refusal> {
-        let value = (self.decode)(delivery).map_err(Refusal::Undecodable)?;
-        self.held.push(value);
+    fn deliver(&mut self, delivery: D) -> Result<(), Undecodable> {
+        self.held.push(C::decode(delivery)?);
         if self.held.len() >= LARGEST.min(self.window) {
             self.hand_over();
         }

@@ -1,25 +1,27 @@
 //! A mailbox message each, with credit.
 
 use std::collections::VecDeque;
+use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 use actix::dev::RecipientRequest;
 use actix::{Message, Recipient};
 
-use super::{Decoder, Gone, Outlet, Refusal};
+use super::{Decoder, Gone, Outlet};
+use crate::codec::Undecodable;
 
 /// Every so many deliveries one asks to be told when it is handled. A mailbox
 /// is first in, first out, so its answer vouches for all before it.
 const CONFIRMATIONS_PER_WINDOW: usize = 16;
 
-pub(super) struct Each<D, T>
+pub(super) struct Each<C, T>
 where
     T: Message + Send + 'static,
     T::Result: Send,
 {
     recipient: Recipient<T>,
-    decode: Decoder<D, T>,
+    decoder: PhantomData<fn(C)>,
     window: usize,
     unconfirmed: usize,
     since_confirmation: usize,
@@ -29,15 +31,15 @@ where
     lost: usize,
 }
 
-impl<D, T> Each<D, T>
+impl<C, T> Each<C, T>
 where
     T: Message + Send + 'static,
     T::Result: Send,
 {
-    pub(super) fn new(recipient: Recipient<T>, decode: Decoder<D, T>, window: usize) -> Self {
+    pub(super) fn new(recipient: Recipient<T>, window: usize) -> Self {
         Self {
             recipient,
-            decode,
+            decoder: PhantomData,
             window,
             unconfirmed: 0,
             since_confirmation: 0,
@@ -61,40 +63,13 @@ where
         }
     }
 
-    /// Credit comes back either way: a handler may have thrown its answer away.
-    const fn settled(&mut self, deliveries: usize, is_confirmed: bool) {
-        self.unconfirmed = self.unconfirmed.saturating_sub(deliveries);
-        if !is_confirmed {
-            self.lost += deliveries;
-        }
-    }
-}
-
-impl<D, T> Outlet<D> for Each<D, T>
-where
-    T: Message + Send + 'static,
-    T::Result: Send,
-{
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Gone>> {
-        if !self.recipient.connected() {
-            // What was handled before the mailbox closed has been answered.
-            self.settle(cx);
-            return Poll::Ready(Err(Gone { unconfirmed: self.unconfirmed + self.lost }));
-        }
-        if self.unconfirmed >= self.window {
-            self.settle(cx);
-        }
-        if self.unconfirmed < self.window { Poll::Ready(Ok(())) } else { Poll::Pending }
-    }
-
-    fn deliver(&mut self, delivery: D) -> Result<(), Refusal> {
-        let value = (self.decode)(delivery).map_err(Refusal::Undecodable)?;
+    fn hand_over(&mut self, value: T) {
         self.unconfirmed += 1;
         self.since_confirmation += 1;
         if self.since_confirmation < self.stride() {
             // The mailbox's own capacity is not asked: the window bounds it.
             self.recipient.do_send(value);
-            return Ok(());
+            return;
         }
         let mut request = Box::pin(self.recipient.send(value));
         // The first poll is what puts the message into a mailbox that is full;
@@ -105,6 +80,40 @@ where
             Poll::Ready(answer) => self.settled(self.since_confirmation, answer.is_ok()),
         }
         self.since_confirmation = 0;
+    }
+
+    /// Credit comes back either way: a handler may have thrown its answer away.
+    const fn settled(&mut self, deliveries: usize, is_confirmed: bool) {
+        self.unconfirmed = self.unconfirmed.saturating_sub(deliveries);
+        if !is_confirmed {
+            self.lost += deliveries;
+        }
+    }
+}
+
+impl<D, C, T> Outlet<D> for Each<C, T>
+where
+    C: Decoder<D, Into = T>,
+    T: Message + Send + 'static,
+    T::Result: Send,
+{
+    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, Gone>> {
+        if !self.recipient.connected() {
+            // What was handled before the mailbox closed has been answered.
+            self.settle(cx);
+            return Poll::Ready(Err(Gone { unconfirmed: self.unconfirmed + self.lost }));
+        }
+        if self.unconfirmed >= self.window {
+            self.settle(cx);
+        }
+        match self.window.saturating_sub(self.unconfirmed) {
+            0 => Poll::Pending,
+            room => Poll::Ready(Ok(room)),
+        }
+    }
+
+    fn deliver(&mut self, delivery: D) -> Result<(), Undecodable> {
+        self.hand_over(C::decode(delivery)?);
         Ok(())
     }
 
@@ -113,7 +122,7 @@ where
     }
 }
 
-impl<D, T> Drop for Each<D, T>
+impl<C, T> Drop for Each<C, T>
 where
     T: Message + Send + 'static,
     T::Result: Send,

@@ -15,6 +15,7 @@ mod each;
 mod inline;
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::task::{Context, Poll};
 
 use actix::dev::ToEnvelope;
@@ -25,7 +26,6 @@ pub(crate) use each::let_go;
 
 use crate::codec::{Codec, Undecodable};
 use crate::multipart::Multipart;
-use crate::shield::shielded;
 
 /// How many deliveries a recipient may have unhandled, by default. With 4,096
 /// a mailbox on another arbiter keeps up at half of raw libzmq's speed for
@@ -70,7 +70,7 @@ impl<D: Send + 'static> Receiver<D> {
         M: Delivery<Raw = D>,
         F: FnMut(M) + Send + 'static,
     {
-        Self(Box::new(inline::Inline::new(M::from_raw, closure)))
+        Self(Box::new(inline::Inline::<Whole<M>, _>::new(closure)))
     }
 
     /// How many deliveries may be unhandled before the socket stops reading.
@@ -85,13 +85,14 @@ impl<D: Send + 'static> Receiver<D> {
         self
     }
 
-    pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Gone>> {
-        self.0.poll_ready(cx)
+    /// How many deliveries may be made, at least one when it is ready.
+    pub(crate) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, Gone>> {
+        self.0.poll_room(cx)
     }
 
-    /// Delivers one message; a panic in the user's closure or decoder is a refusal.
-    pub(crate) fn deliver(&mut self, delivery: D) -> Result<(), Refusal> {
-        shielded(|| self.0.deliver(delivery)).map_err(Refusal::Panicked)?
+    /// Delivers one message. The user's closure or decoder may panic.
+    pub(crate) fn deliver(&mut self, delivery: D) -> Result<(), Undecodable> {
+        self.0.deliver(delivery)
     }
 
     pub(crate) fn flush(&mut self) {
@@ -123,13 +124,13 @@ impl<D> IntoReceiver<D> for Receiver<D> {
 
 impl<M: Delivery> IntoReceiver<M::Raw> for Recipient<M> {
     fn into_receiver(self) -> Receiver<M::Raw> {
-        Receiver(Box::new(each::Each::new(self, M::from_raw, WINDOW)))
+        Receiver(Box::new(each::Each::<Whole<M>, _>::new(self, WINDOW)))
     }
 }
 
 impl<M: Delivery> IntoReceiver<M::Raw> for Recipient<Batch<M>> {
     fn into_receiver(self) -> Receiver<M::Raw> {
-        Receiver(Box::new(batch::Batches::new(self, M::from_raw, WINDOW)))
+        Receiver(Box::new(batch::Batches::<Whole<M>, _>::new(self, WINDOW)))
     }
 }
 
@@ -146,7 +147,8 @@ pub trait Values: Codec {
         A: Actor + Handler<Self::Value>,
         A::Context: ToEnvelope<A, Self::Value>,
     {
-        Receiver(Box::new(each::Each::new(actor.clone().recipient(), value::<Self, D>, WINDOW)))
+        let recipient = actor.clone().recipient();
+        Receiver(Box::new(each::Each::<Value<Self>, _>::new(recipient, WINDOW)))
     }
 
     /// Delivers values in batches to an actor that handles those.
@@ -159,7 +161,8 @@ pub trait Values: Codec {
         A: Actor + Handler<Batch<Self::Value>>,
         A::Context: ToEnvelope<A, Batch<Self::Value>>,
     {
-        Receiver(Box::new(batch::Batches::new(actor.clone().recipient(), value::<Self, D>, WINDOW)))
+        let recipient = actor.clone().recipient();
+        Receiver(Box::new(batch::Batches::<Value<Self>, _>::new(recipient, WINDOW)))
     }
 
     /// Calls a closure with each value, as [`Receiver::inline`] does with messages.
@@ -171,26 +174,50 @@ pub trait Values: Codec {
         Self::Value: Send + 'static,
         F: FnMut(Self::Value) + Send + 'static,
     {
-        Receiver(Box::new(inline::Inline::new(value::<Self, D>, closure)))
+        Receiver(Box::new(inline::Inline::<Value<Self>, _>::new(closure)))
     }
 }
 
 impl<C: Codec> Values for C {}
 
-fn value<C, D>(raw: D) -> Result<C::Value, Undecodable>
-where
-    C: Codec + crate::codec::Decode,
-    D: OneWay,
-{
-    C::decode(raw.into_body()).map(C::into_value)
+/// How a delivery becomes what the receiver takes.
+trait Decoder<D> {
+    type Into;
+
+    fn decode(delivery: D) -> Result<Self::Into, Undecodable>;
+}
+
+/// The message, with a body that is decoded.
+struct Whole<M>(PhantomData<fn(M)>);
+
+impl<M: Delivery> Decoder<M::Raw> for Whole<M> {
+    type Into = M;
+
+    #[inline]
+    fn decode(delivery: M::Raw) -> Result<M, Undecodable> {
+        M::from_raw(delivery)
+    }
+}
+
+/// The value in the body alone.
+struct Value<C>(PhantomData<fn(C)>);
+
+impl<D: OneWay, C: Codec + crate::codec::Decode> Decoder<D> for Value<C> {
+    type Into = C::Value;
+
+    #[inline]
+    fn decode(delivery: D) -> Result<C::Value, Undecodable> {
+        C::decode(delivery.into_body()).map(C::into_value)
+    }
 }
 
 /// The mechanism behind a [`Receiver`].
 trait Outlet<D> {
-    /// Whether another delivery may be made; if not, the task is woken when it may.
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Gone>>;
-    /// Delivers one message; only after `poll_ready` was ready.
-    fn deliver(&mut self, delivery: D) -> Result<(), Refusal>;
+    /// How many deliveries may be made, at least one; if none may, the task is
+    /// woken when one may.
+    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, Gone>>;
+    /// Delivers one message; only where there is room for it.
+    fn deliver(&mut self, delivery: D) -> Result<(), Undecodable>;
     /// Hands over what is held back.
     fn flush(&mut self) {}
     fn set_window(&mut self, _deliveries: usize) {}
@@ -202,16 +229,6 @@ pub(crate) struct Gone {
     /// Deliveries that were never confirmed as handled.
     pub(crate) unconfirmed: usize,
 }
-
-/// Why a delivery failed.
-#[derive(Debug)]
-pub(crate) enum Refusal {
-    Undecodable(Undecodable),
-    Panicked(String),
-}
-
-/// A decoder from the raw delivery.
-type Decoder<D, T> = fn(D) -> Result<T, Undecodable>;
 
 #[cfg(test)]
 mod tests;

@@ -267,7 +267,7 @@ impl Port for Fake {
         Ok(Events::new(net.has_in(), writable))
     }
 
-    fn receive(&mut self) -> Result<Option<Multipart>, Errno> {
+    fn receive(&mut self) -> Result<Option<(Multipart, usize)>, Errno> {
         let mut net = self.called(Call::Receive);
         net.check()?;
         net.ticks += 1;
@@ -276,13 +276,17 @@ impl Port for Fake {
             net.ticks = 0;
             net.check()?;
         }
-        if let Some(message) = net.take_in() {
-            return Ok(Some(message));
+        let mut received = net.take_in();
+        if received.is_none() {
+            net.process_commands();
+            net.ticks = 0;
+            net.check()?;
+            received = net.take_in();
         }
-        net.process_commands();
-        net.ticks = 0;
-        net.check()?;
-        Ok(net.take_in())
+        Ok(received.map(|message| {
+            let bytes = message.byte_len();
+            (message, bytes)
+        }))
     }
 
     fn send(&mut self, message: &mut Multipart) -> Result<Sent, Errno> {

@@ -2,7 +2,7 @@
 
 use crate::multipart::{Frame, Multipart};
 use crate::sys::option::OptionId;
-use crate::sys::{Errno, Events, Socket};
+use crate::sys::{Errno, Events, Message, Socket};
 
 /// How a socket type takes messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,8 +41,8 @@ pub(crate) struct Admitted {
 pub(crate) trait Port {
     /// `ZMQ_EVENTS`.
     fn events(&mut self) -> Result<Events, Errno>;
-    /// A whole message, or `None` when there is none.
-    fn receive(&mut self) -> Result<Option<Multipart>, Errno>;
+    /// A whole message and its bytes, or `None` when there is none.
+    fn receive(&mut self) -> Result<Option<(Multipart, usize)>, Errno>;
     /// A whole message or nothing of it; unless accepted, `message` is still whole.
     fn send(&mut self, message: &mut Multipart) -> Result<Sent, Errno>;
     /// Applies what was decided on the subscription that was received last.
@@ -61,24 +61,13 @@ impl Port for Socket {
         }
     }
 
-    fn receive(&mut self) -> Result<Option<Multipart>, Errno> {
-        let mut message = Multipart::new();
-        loop {
-            match self.receive_frame() {
-                Ok(frame) => {
-                    let more = frame.more();
-                    message.push(Frame::from(frame));
-                    if !more {
-                        return Ok(Some(message));
-                    }
-                }
-                Err(Errno::INTR) => {}
-                // Once the first frame is readable, all are. A REQ that has not
-                // asked has nothing to receive.
-                Err(Errno::AGAIN | Errno::FSM) => return Ok(None),
-                Err(error) => return Err(error),
-            }
+    #[inline]
+    fn receive(&mut self) -> Result<Option<(Multipart, usize)>, Errno> {
+        let Some((frame, size)) = receive_frame(self)? else { return Ok(None) };
+        if !frame.more() {
+            return Ok(Some((Frame::from(frame).into(), size)));
         }
+        receive_others(self, frame, size)
     }
 
     fn admit(&mut self, admitted: &Admitted) -> Result<(), Errno> {
@@ -128,11 +117,39 @@ impl Port for Socket {
     }
 }
 
-fn send_frame(
+#[inline]
+fn receive_frame(socket: &mut Socket) -> Result<Option<(Message, usize)>, Errno> {
+    let mut frame = Message::empty();
+    loop {
+        match socket.receive_frame(&mut frame) {
+            Ok(size) => return Ok(Some((frame, size))),
+            Err(Errno::INTR) => {}
+            // A REQ that has not asked has nothing to receive.
+            Err(Errno::AGAIN | Errno::FSM) => return Ok(None),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// The rest of a message: once its first frame is readable, all are.
+fn receive_others(
     socket: &mut Socket,
-    frame: &mut crate::sys::Message,
-    more: bool,
-) -> Result<(), Errno> {
+    first: Message,
+    mut bytes: usize,
+) -> Result<Option<(Multipart, usize)>, Errno> {
+    let mut message = Multipart::with_capacity(2);
+    let mut more = first.more();
+    message.push(first);
+    while more {
+        let Some((frame, size)) = receive_frame(socket)? else { return Ok(None) };
+        bytes += size;
+        more = frame.more();
+        message.push(frame);
+    }
+    Ok(Some((message, bytes)))
+}
+
+fn send_frame(socket: &mut Socket, frame: &mut Message, more: bool) -> Result<(), Errno> {
     loop {
         match socket.send_frame(frame, more) {
             Err(Errno::INTR) => {}

@@ -1,13 +1,13 @@
 //! Moves messages between a socket, a receiver and the outbound queue.
 
-use std::task::{Context, Poll};
+use std::task::Context;
 use std::time::{Duration, Instant};
 
 use super::fd::{Wakeup, defer};
 use super::port::{Admitted, Port, Sends, Sent};
 use super::queue::Queue;
 use crate::multipart::Multipart;
-use crate::sys::Errno;
+use crate::sys::{Errno, Events};
 
 /// Messages per turn. With 256 an actor beside a flooded socket answers in
 /// 0.2 ms (median), with 1,024 in 1.5 ms; below 64 throughput suffers.
@@ -23,10 +23,12 @@ pub(crate) const RETRY: Duration = Duration::from_millis(20);
 
 /// Where received messages go.
 pub(crate) trait Inlet<T> {
-    /// Whether another message may be read; if not, the task is woken when it may.
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()>;
-    /// Takes a message. `false` ends the turn: the receiver failed.
-    fn accept(&mut self, message: Multipart) -> bool;
+    /// How many messages may be read; if none, the task is woken when one may.
+    fn room(&mut self, cx: &mut Context<'_>) -> usize;
+    /// Runs what may call a user's code. `None` ends the turn: it panicked.
+    fn shielded<R>(&mut self, work: impl FnOnce(&mut Self) -> R) -> Option<R>;
+    /// Takes a message.
+    fn accept(&mut self, message: Multipart);
     /// What was decided on the subscription that was accepted last.
     fn admitted(&mut self) -> Option<Admitted> {
         None
@@ -146,24 +148,32 @@ impl<P: Port, W: Wakeup> Pump<P, W> {
         let mut budget = BUDGET;
         // What was refused before is offered once in this turn.
         let mut offer = Offer::Fresh;
+        let mut armed = false;
+        let mut events = Events::default();
+        let mut received = Received::Dry;
         loop {
-            let armed = match self.wakeup.arm(cx) {
-                Ok(armed) => armed,
-                Err(error) => {
-                    return Turn::Failed(Errno(error.raw_os_error().unwrap_or(libc::EIO)));
-                }
-            };
-            let events = match self.port.events() {
-                Ok(events) => events,
-                Err(error) => return Turn::Failed(error),
-            };
-            let mut called = false;
-            if self.receives && events.readable() {
-                match self.receive(cx, inlet, &mut budget, moved) {
-                    Ok(any) => called |= any,
-                    Err(turn) => return turn,
-                }
+            // Where there is more to read, nobody need be asked.
+            let looks = received != Received::More;
+            if looks {
+                armed = match self.wakeup.arm(cx) {
+                    Ok(armed) => armed,
+                    Err(error) => {
+                        return Turn::Failed(Errno(error.raw_os_error().unwrap_or(libc::EIO)));
+                    }
+                };
+                events = match self.port.events() {
+                    Ok(events) => events,
+                    Err(error) => return Turn::Failed(error),
+                };
             }
+            received = Received::Nothing;
+            if self.receives && events.readable() {
+                received = match self.receive(cx, inlet, &mut budget, moved) {
+                    Ok(received) => received,
+                    Err(turn) => return turn,
+                };
+            }
+            let mut called = received != Received::Nothing;
             inlet.answer(queue);
             match self.send(queue, events.writable(), &mut offer, &mut budget) {
                 Ok(any) => called |= any,
@@ -176,6 +186,9 @@ impl<P: Port, W: Wakeup> Pump<P, W> {
                 }
             }
             if !called {
+                if !looks {
+                    continue;
+                }
                 // `ZMQ_EVENTS` was the last call: safe to park.
                 if armed {
                     return Turn::Parked;
@@ -191,39 +204,49 @@ impl<P: Port, W: Wakeup> Pump<P, W> {
         }
     }
 
-    /// Reads up to a chunk. Tells whether libzmq was called at all.
+    /// Reads up to a chunk.
     fn receive<T>(
         &mut self,
         cx: &mut Context<'_>,
         inlet: &mut impl Inlet<T>,
         budget: &mut usize,
         moved: &mut Moved,
-    ) -> Result<bool, Turn> {
-        let mut called = false;
-        for _ in 0..CHUNK.min(*budget) {
-            if inlet.poll_ready(cx).is_pending() {
-                break;
+    ) -> Result<Received, Turn> {
+        let chunk = CHUNK.min(*budget).min(inlet.room(cx));
+        if chunk == 0 {
+            return Ok(Received::Nothing);
+        }
+        let began = moved.received;
+        let outcome = inlet
+            .shielded(|inlet| self.receive_shielded(inlet, chunk, moved))
+            .unwrap_or(Err(Turn::Interrupted));
+        let count = usize::try_from(moved.received - began).unwrap_or(chunk);
+        *budget = budget.saturating_sub(count);
+        outcome
+    }
+
+    fn receive_shielded<T>(
+        &mut self,
+        inlet: &mut impl Inlet<T>,
+        chunk: usize,
+        moved: &mut Moved,
+    ) -> Result<Received, Turn> {
+        for _ in 0..chunk {
+            let Some((message, bytes)) = self.port.receive().map_err(Turn::Failed)? else {
+                return Ok(Received::Dry);
+            };
+            moved.received += 1;
+            moved.received_bytes += bytes as u64;
+            if self.sends == Sends::InStep && !std::mem::take(&mut self.awaiting) {
+                inlet.late(message);
+            } else {
+                inlet.accept(message);
             }
-            called = true;
-            match self.port.receive() {
-                Ok(Some(message)) => {
-                    *budget = budget.saturating_sub(1);
-                    moved.received += 1;
-                    moved.received_bytes += message.byte_len() as u64;
-                    if self.sends == Sends::InStep && !std::mem::take(&mut self.awaiting) {
-                        inlet.late(message);
-                    } else if !inlet.accept(message) {
-                        return Err(Turn::Interrupted);
-                    }
-                    while let Some(admitted) = inlet.admitted() {
-                        self.port.admit(&admitted).map_err(Turn::Failed)?;
-                    }
-                }
-                Ok(None) => break,
-                Err(error) => return Err(Turn::Failed(error)),
+            while let Some(admitted) = inlet.admitted() {
+                self.port.admit(&admitted).map_err(Turn::Failed)?;
             }
         }
-        Ok(called)
+        Ok(Received::More)
     }
 
     /// Sends up to a chunk. Tells whether libzmq was called at all.
@@ -356,6 +379,17 @@ impl<P: Port, W: Wakeup> Pump<P, W> {
         // Messages moved to a lane without a call still need another round.
         Ok(called || queue.has_ready())
     }
+}
+
+/// What an attempt to read found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Received {
+    /// libzmq was not called.
+    Nothing,
+    /// All that there was.
+    Dry,
+    /// As much as was to be read; there may be more.
+    More,
 }
 
 /// Whether refused messages may still be offered in this turn.

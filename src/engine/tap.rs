@@ -81,7 +81,7 @@ impl Tap {
             return Ok(Poll::Pending);
         }
         loop {
-            if let Some(message) = Port::receive(&mut self.socket)? {
+            if let Some(message) = self.receive()? {
                 return Ok(Poll::Ready(message));
             }
             let armed = self.wakeup.arm(cx).map_err(errno_of)?;
@@ -101,7 +101,7 @@ impl Tap {
     /// `ETERM` after a shutdown.
     pub(crate) fn receive(&mut self) -> std::result::Result<Option<Multipart>, Errno> {
         self.dry = false;
-        Port::receive(&mut self.socket)
+        Ok(Port::receive(&mut self.socket)?.map(|(message, _)| message))
     }
 
     /// Hands over what is there, and registers the task for what follows.
@@ -129,7 +129,7 @@ impl Tap {
                 self.budget = BUDGET;
                 return Ok(());
             }
-            while let Some(message) = Port::receive(&mut self.socket)? {
+            while let Some(message) = self.receive()? {
                 take(message);
                 left = left.saturating_sub(1);
                 if left == 0 {

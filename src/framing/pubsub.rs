@@ -193,8 +193,7 @@ fn prefix_of(frames: Multipart) -> Frame {
 }
 
 fn split_first(mut frames: Multipart) -> (Frame, Multipart) {
-    let body = frames.split_off(1);
-    (frames.into_first(), body)
+    (frames.split_first().unwrap_or_default(), frames)
 }
 
 /// Where a separator, which is never empty, stands first.

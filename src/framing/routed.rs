@@ -12,11 +12,7 @@ pub(crate) fn compose(peer: Frame, body: Multipart) -> Multipart {
 
 /// The peer and what it sent. libzmq always puts the routing id first.
 pub(crate) fn parse(mut frames: Multipart) -> (Frame, Multipart) {
-    if frames.is_empty() {
-        return (Frame::empty(), frames);
-    }
-    let body = frames.split_off(1);
-    (frames.into_first(), body)
+    (frames.split_first().unwrap_or_default(), frames)
 }
 
 #[cfg(test)]

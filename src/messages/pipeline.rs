@@ -39,12 +39,14 @@ impl<B: 'static> Message for Pulled<B> {
 impl<B: Decode + Send> Delivery for Pulled<B> {
     type Raw = Pulled;
 
+    #[inline]
     fn from_raw(raw: Pulled) -> std::result::Result<Self, Undecodable> {
         B::decode(raw.0).map(Self)
     }
 }
 
 impl OneWay for Pulled {
+    #[inline]
     fn into_body(self) -> Multipart {
         self.0
     }

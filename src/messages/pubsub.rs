@@ -124,12 +124,14 @@ impl<B: 'static> Message for TopicMessage<B> {
 impl<B: Decode + Send> Delivery for TopicMessage<B> {
     type Raw = TopicMessage;
 
+    #[inline]
     fn from_raw(raw: TopicMessage) -> std::result::Result<Self, Undecodable> {
         Ok(Self { topic: raw.topic, body: B::decode(raw.body)? })
     }
 }
 
 impl OneWay for TopicMessage {
+    #[inline]
     fn into_body(self) -> Multipart {
         self.body
     }
@@ -159,6 +161,7 @@ impl Message for Subscription {
 impl Delivery for Subscription {
     type Raw = Self;
 
+    #[inline]
     fn from_raw(raw: Self) -> std::result::Result<Self, Undecodable> {
         Ok(raw)
     }

@@ -150,6 +150,7 @@ impl<B: 'static> Message for IncomingRequest<B> {
 impl<B: Decode + Send> Delivery for IncomingRequest<B> {
     type Raw = IncomingRequest;
 
+    #[inline]
     fn from_raw(raw: IncomingRequest) -> std::result::Result<Self, Undecodable> {
         Ok(Self { body: B::decode(raw.body)?, responder: raw.responder })
     }

@@ -45,12 +45,14 @@ impl<B: 'static> Message for Received<B> {
 impl<B: Decode + Send> Delivery for Received<B> {
     type Raw = Received;
 
+    #[inline]
     fn from_raw(raw: Received) -> std::result::Result<Self, Undecodable> {
         B::decode(raw.0).map(Self)
     }
 }
 
 impl OneWay for Received {
+    #[inline]
     fn into_body(self) -> Multipart {
         self.0
     }
@@ -118,12 +120,14 @@ impl<B: 'static> Message for ReceivedFrom<B> {
 impl<B: Decode + Send> Delivery for ReceivedFrom<B> {
     type Raw = ReceivedFrom;
 
+    #[inline]
     fn from_raw(raw: ReceivedFrom) -> std::result::Result<Self, Undecodable> {
         Ok(Self { peer: raw.peer, body: B::decode(raw.body)? })
     }
 }
 
 impl OneWay for ReceivedFrom {
+    #[inline]
     fn into_body(self) -> Multipart {
         self.body
     }

@@ -20,8 +20,10 @@ const SRCFD: libc::c_int = 2;
 /// An initialised `zmq_msg_t`, closed when dropped.
 ///
 /// The value may be moved: libzmq keeps no pointer into the struct itself
-/// between calls, and data that it stores inline moves along.
-pub(crate) struct Message(zmq_msg_t);
+/// between calls, and data that it stores inline moves along. libzmq writes only
+/// as much of the struct as it needs, so Rust must not take the rest for
+/// initialised.
+pub(crate) struct Message(MaybeUninit<zmq_msg_t>);
 
 // SAFETY: a `zmq_msg_t` is plain data with, at most, a pointer to a
 // reference-counted buffer whose count is atomic; nothing in it belongs to a thread.
@@ -32,14 +34,13 @@ unsafe impl Sync for Message {}
 
 impl Message {
     /// An empty message, which `zmq_msg_recv` can fill.
+    #[inline]
     pub(crate) fn empty() -> Self {
-        let mut raw = MaybeUninit::<zmq_msg_t>::zeroed();
+        let mut raw = MaybeUninit::uninit();
         // SAFETY: the pointer is to a `zmq_msg_t` that we own; `zmq_msg_init`
         // writes it and cannot fail (`zmq_msg_init(3)`).
-        unsafe {
-            zmq_sys::zmq_msg_init(raw.as_mut_ptr());
-            Self(raw.assume_init())
-        }
+        unsafe { zmq_sys::zmq_msg_init(raw.as_mut_ptr()) };
+        Self(raw)
     }
 
     /// A message that holds `data`: copied when small, handed over when large.
@@ -51,13 +52,13 @@ impl Message {
     }
 
     fn copied(data: &[u8]) -> Result<Self, Errno> {
-        let mut raw = MaybeUninit::<zmq_msg_t>::zeroed();
+        let mut raw = MaybeUninit::uninit();
         // SAFETY: `zmq_msg_init_size` initialises the struct or fails; after
         // success the buffer has exactly `data.len()` bytes.
         unsafe {
             Errno::check(zmq_sys::zmq_msg_init_size(raw.as_mut_ptr(), data.len()))?;
-            let mut message = Self(raw.assume_init());
-            let target = zmq_sys::zmq_msg_data(&raw mut message.0).cast::<u8>();
+            let mut message = Self(raw);
+            let target = zmq_sys::zmq_msg_data(message.as_mut_ptr()).cast::<u8>();
             ptr::copy_nonoverlapping(data.as_ptr(), target, data.len());
             Ok(message)
         }
@@ -66,7 +67,7 @@ impl Message {
     fn shared(data: Bytes) -> Result<Self, Errno> {
         let (start, length) = (data.as_ptr(), data.len());
         let hint = Box::into_raw(Box::new(data));
-        let mut raw = MaybeUninit::<zmq_msg_t>::zeroed();
+        let mut raw = MaybeUninit::uninit();
         // SAFETY: the buffer lives until `release` drops the boxed `Bytes`, and
         // `Bytes` never moves its bytes. libzmq only reads them once they are
         // marked as shared, below. On failure libzmq does not call `release`,
@@ -83,7 +84,7 @@ impl Message {
                 drop(Box::from_raw(hint));
                 return Err(error);
             }
-            Self(raw.assume_init())
+            Self(raw)
         };
         // Others may hold these bytes, or they are static. Over `ws://` libzmq
         // masks a message in place unless it takes it for shared, which it does
@@ -100,16 +101,17 @@ impl Message {
         let mut copy = Self::empty();
         // SAFETY: both messages are initialised, and `&mut self` keeps others
         // away while libzmq marks the source as shared.
-        Errno::check(unsafe { zmq_sys::zmq_msg_copy(&raw mut copy.0, &raw mut self.0) })?;
+        Errno::check(unsafe { zmq_sys::zmq_msg_copy(copy.as_mut_ptr(), self.as_mut_ptr()) })?;
         Ok(copy)
     }
 
     /// The frame's bytes.
+    #[inline]
     pub(crate) fn as_slice(&self) -> &[u8] {
         // SAFETY: the message is initialised; libzmq does not write through
         // this pointer although its signature asks for `*mut`.
         unsafe {
-            let raw = (&raw const self.0).cast_mut();
+            let raw = self.0.as_ptr().cast_mut();
             let length = zmq_sys::zmq_msg_size(raw);
             if length == 0 {
                 return &[];
@@ -119,22 +121,23 @@ impl Message {
     }
 
     /// Whether another frame of the same message follows (`zmq_msg_more(3)`).
+    #[inline]
     pub(crate) fn more(&self) -> bool {
         // SAFETY: the message is initialised; the call reads a flag.
-        unsafe { zmq_sys::zmq_msg_more(&raw const self.0) == 1 }
+        unsafe { zmq_sys::zmq_msg_more(self.0.as_ptr()) == 1 }
     }
 
     /// The descriptor of the connection that a received message came over, where
     /// it came over one (`ZMQ_SRCFD`).
     pub(crate) fn source(&self) -> Option<i32> {
         // SAFETY: the message is initialised; the call reads its metadata.
-        let fd = unsafe { zmq_sys::zmq_msg_get(&raw const self.0, SRCFD) };
+        let fd = unsafe { zmq_sys::zmq_msg_get(self.0.as_ptr(), SRCFD) };
         (fd >= 0).then_some(fd)
     }
 
     /// For the calls in this room that fill or send the message.
-    pub(super) fn as_mut_ptr(&mut self) -> *mut zmq_msg_t {
-        &raw mut self.0
+    pub(super) const fn as_mut_ptr(&mut self) -> *mut zmq_msg_t {
+        self.0.as_mut_ptr()
     }
 }
 
@@ -145,9 +148,10 @@ impl AsRef<[u8]> for Message {
 }
 
 impl Drop for Message {
+    #[inline]
     fn drop(&mut self) {
         // SAFETY: initialised by every constructor, and closed only here.
-        unsafe { zmq_sys::zmq_msg_close(&raw mut self.0) };
+        unsafe { zmq_sys::zmq_msg_close(self.as_mut_ptr()) };
     }
 }
 

@@ -321,6 +321,7 @@ impl Socket {
     ///
     /// # Errors
     /// `EAGAIN` when it would have to wait, `EHOSTUNREACH`, `ETERM`, `EINTR`.
+    #[inline]
     pub(crate) fn send_frame(&mut self, frame: &mut Message, more: bool) -> Result<(), Errno> {
         let flags = zmq_sys::ZMQ_DONTWAIT | if more { zmq_sys::ZMQ_SNDMORE } else { 0 };
         let flags = c_int::try_from(flags).map_err(|_| Errno::INVAL)?;
@@ -330,16 +331,20 @@ impl Socket {
         Ok(())
     }
 
-    /// Receives one frame without waiting.
+    /// Receives one frame without waiting, into a message whose content is
+    /// given up. Returns its size.
     ///
     /// # Errors
-    /// `EAGAIN` when there is none, `ETERM`, `EINTR`.
-    pub(crate) fn receive_frame(&mut self) -> Result<Message, Errno> {
-        let mut frame = Message::empty();
-        let flags = c_int::try_from(zmq_sys::ZMQ_DONTWAIT).map_err(|_| Errno::INVAL)?;
+    /// `EAGAIN` when there is none, `ETERM`, `EINTR`: then the message is empty.
+    #[inline]
+    pub(crate) fn receive_frame(&mut self, frame: &mut Message) -> Result<usize, Errno> {
+        const DONTWAIT: c_int = zmq_sys::ZMQ_DONTWAIT as c_int;
         // SAFETY: the message is initialised; libzmq fills it.
-        Errno::check(unsafe { zmq_sys::zmq_msg_recv(frame.as_mut_ptr(), self.0.as_ptr(), flags) })?;
-        Ok(frame)
+        let size = unsafe { zmq_sys::zmq_msg_recv(frame.as_mut_ptr(), self.0.as_ptr(), DONTWAIT) };
+        match usize::try_from(size) {
+            Ok(size) => Ok(size),
+            Err(_) => Err(Errno::last()),
+        }
     }
 }
 

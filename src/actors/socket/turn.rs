@@ -19,6 +19,7 @@ use crate::engine::queue::{Outcome, Queue};
 use crate::error::{Error, ErrorKind, Result};
 use crate::messages::{EventKind, SocketState};
 use crate::multipart::Multipart;
+use crate::shield::shielded;
 
 impl<K: Pattern> Socket<K> {
     /// One turn: orders, deadlines, I/O, answers, timers.
@@ -136,16 +137,17 @@ impl<K: Pattern> Socket<K> {
     /// Messages rescued from the previous socket go first, a turn's worth at a time.
     fn deliver_stash(&mut self, cx: &mut TaskContext<'_>) -> Result<()> {
         for _ in 0..BUDGET {
-            if self.stash.is_empty() || self.inbound.poll_ready(cx, &mut self.around).is_pending() {
+            if self.stash.is_empty() || self.inbound.room(cx, &mut self.around) == 0 {
                 break;
             }
             let Some(message) = self.stash.pop_front() else { break };
-            if !self.inbound.accept(message, &mut self.around) {
+            let inbound = &mut self.inbound;
+            if self.around.shielded(|around| inbound.accept(message, around)).is_none() {
                 return Err(self.take_failure());
             }
         }
         self.inbound.flush();
-        if !self.stash.is_empty() && self.inbound.poll_ready(cx, &mut self.around).is_ready() {
+        if !self.stash.is_empty() && self.inbound.room(cx, &mut self.around) > 0 {
             defer(cx);
         }
         Ok(())
@@ -281,15 +283,16 @@ struct Guarded<'a, K: Pattern> {
 }
 
 impl<K: Pattern> Inlet<Ticket> for Guarded<'_, K> {
-    fn poll_ready(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
-        if self.behind_stash {
-            return Poll::Pending;
-        }
-        self.inbound.poll_ready(cx, self.around)
+    fn room(&mut self, cx: &mut TaskContext<'_>) -> usize {
+        if self.behind_stash { 0 } else { self.inbound.room(cx, self.around) }
     }
 
-    fn accept(&mut self, message: Multipart) -> bool {
-        self.inbound.accept(message, self.around)
+    fn shielded<R>(&mut self, work: impl FnOnce(&mut Self) -> R) -> Option<R> {
+        shielded(|| work(self)).map_err(|text| self.around.broke(text)).ok()
+    }
+
+    fn accept(&mut self, message: Multipart) {
+        self.inbound.accept(message, self.around);
     }
 
     fn admitted(&mut self) -> Option<Admitted> {

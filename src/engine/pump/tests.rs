@@ -1,9 +1,10 @@
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Wake, Waker};
+use std::task::{Poll, Wake, Waker};
 
 use proptest::prelude::*;
 
@@ -59,17 +60,23 @@ struct Sink {
 }
 
 impl Inlet<u32> for Sink {
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    fn room(&mut self, cx: &mut Context<'_>) -> usize {
         if self.gate.0.shut.get() {
             *self.gate.0.waker.borrow_mut() = Some(cx.waker().clone());
-            return Poll::Pending;
+            return 0;
         }
-        Poll::Ready(())
+        usize::MAX
     }
 
-    fn accept(&mut self, message: Multipart) -> bool {
+    fn shielded<R>(&mut self, work: impl FnOnce(&mut Self) -> R) -> Option<R> {
+        catch_unwind(AssertUnwindSafe(|| work(self))).ok()
+    }
+
+    fn accept(&mut self, message: Multipart) {
         self.accepted.push(message);
-        self.fails_after.is_none_or(|limit| self.accepted.len() < limit)
+        if self.fails_after == Some(self.accepted.len()) {
+            resume_unwind(Box::new("as asked"));
+        }
     }
 
     fn answer(&mut self, queue: &mut Queue<u32>) {
@@ -602,10 +609,10 @@ fn an_unroutable_message_does_not_hold_up_a_socket_without_lanes() {
     // A PerPeer answer on an ordered socket: EHOSTUNREACH ends one message.
     struct Unroutable(Fake);
     impl Port for Unroutable {
-        fn events(&mut self) -> Result<crate::sys::Events, Errno> {
+        fn events(&mut self) -> Result<Events, Errno> {
             self.0.events()
         }
-        fn receive(&mut self) -> Result<Option<Multipart>, Errno> {
+        fn receive(&mut self) -> Result<Option<(Multipart, usize)>, Errno> {
             self.0.receive()
         }
         fn send(&mut self, message: &mut Multipart) -> Result<Sent, Errno> {
