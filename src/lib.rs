@@ -89,6 +89,9 @@ mod error;
 mod framing;
 #[cfg(test)]
 mod fuzz;
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod internals;
 mod keys;
 pub mod kinds;
 mod messages;

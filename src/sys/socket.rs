@@ -47,7 +47,7 @@ impl SocketType {
 pub(crate) struct Events(pub(crate) u32);
 
 impl Events {
-    #[cfg(test)]
+    #[cfg(any(test, feature = "internals"))]
     pub(crate) const fn new(readable: bool, writable: bool) -> Self {
         Self(
             if readable { zmq_sys::ZMQ_POLLIN } else { 0 }
