@@ -562,6 +562,195 @@ fn source_publishes_all_it_logged_before_it_ends_at_its_count() -> Outcome {
     Ok(())
 }
 
+/// What a tool of `perf` prints: `#` stands for a number.
+const THROUGHPUT: [&str; 4] = [
+    "message size: 16 [B]",
+    "message count: 1000",
+    "mean throughput: # [msg/s]",
+    "mean throughput: # [Mb/s]",
+];
+const LATENCY: [&str; 3] =
+    ["message size: 16 [B]", "roundtrip count: 1000", "average latency: # [us]"];
+const REQUESTS: [&str; 4] = ["requests: # [req/s]", "p50: # [us]", "p99: # [us]", "p99.9: # [us]"];
+const PROCESS: [&str; 2] = ["cpu per message: # [us]", "peak memory: # [KiB]"];
+
+const WAYS: [&str; 3] = ["inline", "batch", "each"];
+const ARBITERS: [&str; 2] = ["1", "2"];
+const PATTERNS: [&str; 2] = ["push-pull", "pub-sub"];
+
+#[track_caller]
+fn assert_printed(out: &[String], lines: &[&[&str]]) {
+    let lines = lines.concat();
+    assert_eq!(out.len(), lines.len(), "{out:?}");
+    for (line, wanted) in out.iter().zip(lines) {
+        let is_so = match wanted.split_once('#') {
+            None => line == wanted,
+            Some((before, after)) => line
+                .strip_prefix(before)
+                .and_then(|rest| rest.strip_suffix(after))
+                .is_some_and(|number| number.parse::<f64>().is_ok()),
+        };
+        assert!(is_so, "{line:?} is not {wanted:?}");
+    }
+}
+
+fn perf(arguments: &[&[&str]]) -> Outcome<Example> {
+    Example::start("perf", &arguments.concat())
+}
+
+/// Runs both ends of a pair; the result is what each prints.
+fn perf_pair(
+    (local, its): (&str, &[&str]),
+    (remote, others): (&str, &[&str]),
+) -> Outcome<(Vec<String>, Vec<String>)> {
+    let local = perf(&[&[local, ANY_PORT, "16", "1000"], its])?;
+    let endpoint = local.ready()?;
+    let remote = perf(&[&[remote, &endpoint, "16", "1000"], others])?;
+    let (there, _) = remote.success()?;
+    let (here, _) = local.success()?;
+    Ok((here, there))
+}
+
+#[test]
+fn perf_measures_throughput_by_every_way_pattern_and_arbiter() -> Outcome {
+    for (receive, send) in WAYS.iter().flat_map(|receive| WAYS.map(|send| (receive, send))) {
+        for (pattern, arbiters) in PATTERNS.iter().zip(ARBITERS).chain([(&PATTERNS[0], "2")]) {
+            let both = ["--pattern", pattern, "--arbiters", arbiters];
+            let (here, there) = perf_pair(
+                ("local_thr", &[&both[..], &["--delivery", receive]].concat()),
+                ("remote_thr", &[&both[..], &["--send", send]].concat()),
+            )?;
+            assert_printed(&here, &[&THROUGHPUT, &PROCESS]);
+            assert_printed(&there, &[&PROCESS]);
+            let ways = ["--delivery", receive, "--send", send];
+            let inproc = perf(&[&["inproc_thr", "16", "1000"], &both, &ways])?;
+            assert_printed(&inproc.success()?.0, &[&THROUGHPUT, &PROCESS]);
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn perf_measures_latency_by_every_way_and_arbiter() -> Outcome {
+    for (way, arbiters) in WAYS.iter().flat_map(|way| ARBITERS.map(|arbiters| (way, arbiters))) {
+        let arbiters = ["--arbiters", arbiters];
+        let server = [&arbiters[..], &["--delivery", way]].concat();
+        let (here, there) = perf_pair(("local_lat", &server), ("remote_lat", &arbiters))?;
+        assert_printed(&here, &[&PROCESS]);
+        assert_printed(&there, &[&LATENCY, &REQUESTS, &PROCESS]);
+        let inproc = perf(&[&["inproc_lat", "16", "1000"], &server])?;
+        assert_printed(&inproc.success()?.0, &[&LATENCY, &REQUESTS, &PROCESS]);
+        for window in ["1", "100"] {
+            let client = [&arbiters[..], &["--window", window]].concat();
+            let (here, there) = perf_pair(("req_srv", &server), ("req_cli", &client))?;
+            assert_printed(&here, &[&PROCESS]);
+            let window = format!("window: {window}");
+            let load = ["message size: 16 [B]", "roundtrip count: 1000", &window];
+            assert_printed(&there, &[&load, &REQUESTS, &PROCESS]);
+        }
+    }
+    Ok(())
+}
+
+/// A socket of plain libzmq, as its own tools have; no call takes longer than
+/// the deadline.
+fn plain(kind: zmq::SocketType) -> Outcome<zmq::Socket> {
+    let socket = zmq::Context::new().socket(kind)?;
+    let deadline = i32::try_from(DEADLINE.as_millis())?;
+    socket.set_rcvtimeo(deadline)?;
+    socket.set_sndtimeo(deadline)?;
+    socket.set_linger(deadline)?;
+    Ok(socket)
+}
+
+fn bound(socket: &zmq::Socket) -> Outcome<String> {
+    socket.bind(ANY_PORT)?;
+    Ok(socket.get_last_endpoint()?.map_err(|_| "an endpoint that is no text")?)
+}
+
+#[test]
+fn perf_gets_on_with_plain_libzmq_at_the_other_end() -> Outcome {
+    let local = perf(&[&["local_thr", ANY_PORT, "16", "1000"]])?;
+    let push = plain(zmq::PUSH)?;
+    push.connect(&local.ready()?)?;
+    for _ in 0..1000 {
+        push.send(vec![0; 16], 0)?;
+    }
+    assert_printed(&local.success()?.0, &[&THROUGHPUT, &PROCESS]);
+
+    let pull = plain(zmq::PULL)?;
+    let remote = perf(&[&["remote_thr", &bound(&pull)?, "16", "1000"]])?;
+    for _ in 0..1000 {
+        assert_eq!(pull.recv_multipart(0)?, [[0; 16]]);
+    }
+    assert_printed(&remote.success()?.0, &[&PROCESS]);
+
+    let local = perf(&[&["local_lat", ANY_PORT, "16", "1000"]])?;
+    let req = plain(zmq::REQ)?;
+    req.connect(&local.ready()?)?;
+    for _ in 0..1000 {
+        req.send(vec![7; 16], 0)?;
+        assert_eq!(req.recv_multipart(0)?, [[7; 16]]);
+    }
+    assert_printed(&local.success()?.0, &[&PROCESS]);
+
+    let rep = plain(zmq::REP)?;
+    let remote = perf(&[&["remote_lat", &bound(&rep)?, "16", "1000"]])?;
+    for _ in 0..1000 {
+        let request = rep.recv_multipart(0)?;
+        assert_eq!(request, [[0; 16]]);
+        rep.send_multipart(request, 0)?;
+    }
+    assert_printed(&remote.success()?.0, &[&LATENCY, &REQUESTS, &PROCESS]);
+    Ok(())
+}
+
+#[test]
+fn perf_fails_when_messages_are_of_another_size_or_lost() -> Outcome {
+    for (way, tool) in WAYS.iter().flat_map(|way| ["local_thr", "local_lat"].map(|it| (way, it))) {
+        let local = perf(&[&[tool, ANY_PORT, "16", "1000", "--delivery", way]])?;
+        let peer = plain(if tool == "local_thr" { zmq::PUSH } else { zmq::REQ })?;
+        peer.connect(&local.ready()?)?;
+        peer.send(vec![0; 15], 0)?;
+        let (status, out, err) = local.end()?;
+        assert_eq!((status.code(), out.len()), (Some(1), 0), "{tool} {way}");
+        assert!(err.iter().any(|line| line.contains("incorrect size")), "{err:?}");
+    }
+
+    let local = perf(&[&["local_thr", ANY_PORT, "16", "1000"]])?;
+    let push = plain(zmq::PUSH)?;
+    push.connect(&local.ready()?)?;
+    for _ in 0..999 {
+        push.send(vec![0; 16], 0)?;
+    }
+    let (status, out, err) = local.end()?;
+    assert_eq!((status.code(), out.len()), (Some(1), 0));
+    assert!(err.iter().any(|line| line.contains("999 messages received")), "{err:?}");
+    Ok(())
+}
+
+#[test]
+fn perf_refuses_arguments_that_make_no_sense() -> Outcome {
+    for arguments in [
+        &["local_thr", ANY_PORT, "16"][..],
+        &["local_thr", ANY_PORT, "16", "0"],
+        &["local_thr", ANY_PORT, "-1", "10"],
+        &["local_thr", ANY_PORT, "2147483648", "10"],
+        &["local_thr", "tcp://127.0.0.1:99999", "16", "10"],
+        &["local_thr", ANY_PORT, "16", "10", "--arbiters", "3"],
+        &["local_thr", ANY_PORT, "16", "10", "--delivery", "some"],
+        &["remote_thr", ANY_PORT, "16", "10"],
+        &["inproc_thr", "16", "10", "--pattern", "pair"],
+        &["inproc_lat", "16", "10", "--send", "each"],
+        &["req_cli", "ipc://nobody", "16", "10", "--window", "0"],
+        &[],
+    ] {
+        let (status, out, err) = Example::start("perf", arguments)?.end()?;
+        assert!(!status.success() && !err.is_empty() && out.is_empty(), "{arguments:?}");
+    }
+    Ok(())
+}
+
 #[test]
 fn every_role_ends_with_status_0_at_a_signal() -> Outcome {
     let directory = tempfile::tempdir()?;
@@ -596,6 +785,17 @@ fn every_role_ends_with_status_0_at_a_signal() -> Outcome {
         ("heartbeat", &["heart", "-e", "ipc://nobody", "-e", "ipc://nobody-else"]),
         ("zmq_logger", &["source", "-e", ANY_PORT]),
         ("zmq_logger", &["sink", "-e", "ipc://nobody"]),
+        ("perf", &["local_thr", ANY_PORT, "16", "10"]),
+        ("perf", &["remote_thr", "ipc://nobody", "16", "10"]),
+        ("perf", &["local_lat", ANY_PORT, "16", "10"]),
+        ("perf", &["remote_lat", "ipc://nobody", "16", "10"]),
+        ("perf", &["req_srv", ANY_PORT, "16", "10"]),
+        ("perf", &["req_cli", "ipc://nobody", "16", "10"]),
+        // In the middle of it.
+        ("perf", &["inproc_thr", "16", "4000000000", "--send", "inline"]),
+        ("perf", &["inproc_thr", "16", "4000000000", "--send", "batch"]),
+        ("perf", &["inproc_thr", "16", "4000000000", "--send", "each"]),
+        ("perf", &["inproc_lat", "16", "4000000000"]),
     ];
     for signal in ["INT", "TERM"] {
         for (name, arguments) in roles {

@@ -10,8 +10,9 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use actix_zmq::prelude::*;
-use actix_zmq::{Blueprint, EndpointStatus, FactoryBuilder, Pattern};
+use actix_zmq::{Blueprint, EndpointStatus, Pattern, ShutdownReport};
 use clap::ValueEnum;
+use futures::FutureExt;
 use futures::channel::oneshot;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
@@ -22,15 +23,31 @@ pub(crate) type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 /// How long the end may take.
 const GRACE: Duration = Duration::from_secs(1);
 
+/// Longer than the default 100 ms: an example that ends right after its last
+/// message may run beside busier programs.
+const LINGER: Duration = Duration::from_millis(500);
+
 /// Runs an example until its work is done or a signal ends it; then shuts down.
 pub(crate) async fn run(work: impl AsyncFnOnce(Addr<Factory>) -> Outcome) -> Outcome {
-    let zmq = factory().shutdown_on_signal(GRACE).start();
+    run_lingering(LINGER, work).await.map(drop)
+}
+
+/// As `run`, with so much time for what was sent last to leave, unless there
+/// was a signal.
+pub(crate) async fn run_lingering(
+    linger: Duration,
+    work: impl AsyncFnOnce(Addr<Factory>) -> Outcome,
+) -> Outcome<ShutdownReport> {
+    let mut signals = Signals::listen()?;
+    let zmq = Factory::builder().linger(linger).shutdown_on_signal(GRACE).start();
     zmq.send(Watch(Diagnostics.start().recipient())).await?;
     let outcome = tokio::select! {
         outcome = work(zmq.clone()) => outcome,
         _ = zmq.send(Ended) => Ok(()),
     };
-    shut_down(&zmq, outcome).await
+    // The signal that closed its sockets may have failed the work in any way.
+    let outcome = if signals.received().now_or_never().is_some() { Ok(()) } else { outcome };
+    shut_down(&zmq, linger.max(GRACE), outcome).await
 }
 
 /// Runs an example that has something left to do at a signal: its work hears
@@ -39,25 +56,23 @@ pub(crate) async fn run_through(
     work: impl AsyncFnOnce(Addr<Factory>, Signals) -> Outcome,
 ) -> Outcome {
     let signals = Signals::listen()?;
-    let zmq = factory().start();
+    let zmq = Factory::builder().linger(LINGER).start();
     let outcome = work(zmq.clone(), signals).await;
-    shut_down(&zmq, outcome).await
+    shut_down(&zmq, GRACE, outcome).await.map(drop)
 }
 
-fn factory() -> FactoryBuilder {
-    // Longer than the default 100 ms: an example that ends right after its last
-    // message may run beside busier programs.
-    Factory::builder().linger(Duration::from_millis(500))
-}
-
-async fn shut_down(zmq: &Addr<Factory>, outcome: Outcome) -> Outcome {
+async fn shut_down(
+    zmq: &Addr<Factory>,
+    grace: Duration,
+    outcome: Outcome,
+) -> Outcome<ShutdownReport> {
     // After a signal this is the report of the shutdown that it began.
-    let report = zmq.send(Shutdown::within(GRACE)).await?;
+    let report = zmq.send(Shutdown::within(grace)).await?;
     eprint!("{report}");
     match outcome {
         // The signal came while the work awaited a socket: no failure.
-        Err(error) if is_closed(&*error) => Ok(()),
-        outcome => outcome,
+        Err(error) if !is_closed(&*error) => Err(error),
+        _ => Ok(report),
     }
 }
 
