@@ -1,4 +1,4 @@
-//! A proxy, between whose two sockets libzmq itself moves the messages.
+//! A proxy, between whose two sockets a thread of its own moves the messages.
 //!
 //! Here it does the work of `broker`, between its clients and servers. In
 //! three terminals:

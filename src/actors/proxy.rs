@@ -1,4 +1,4 @@
-//! A proxy: two sockets, between which libzmq itself moves messages.
+//! A proxy: two sockets, and a thread that moves messages between them.
 
 mod blueprint;
 mod live;
@@ -16,7 +16,7 @@ use actix::{Actor, AsyncContext, Context, Handler, ResponseFuture, fut};
 use futures::channel::oneshot;
 
 pub use blueprint::ProxyBlueprint;
-use live::{Asked, Live, count, is_copy, parse};
+use live::{Asked, Live, count, parse};
 
 use super::alarm::Alarm;
 use super::events::Events;
@@ -36,11 +36,12 @@ use crate::messages::{
     Captured, Close, EventKind, Pause, ProxyStatistics, Resume, SocketId, SocketReport,
     SocketState, Statistics, Watch,
 };
+use crate::multipart::Multipart;
 use crate::options::QueueLimits;
 use crate::sys::{self, Errno};
 
-/// Two sockets, between which libzmq moves messages at its own speed, on a
-/// thread of its own (`zmq_proxy_steerable(3)`).
+/// Two sockets, between which a thread of their own moves messages at libzmq's
+/// speed (as `zmq_proxy_steerable(3)`).
 ///
 /// | Made by | Frontend | Backend | For |
 /// |---|---|---|---|
@@ -185,7 +186,7 @@ impl Proxy {
             ours.connect(&endpoint)?;
             Ok((ours, theirs))
         };
-        let (control, steered) = tapped("proxy")?;
+        let (control, mut steered) = tapped("proxy")?;
         let captured = self.capture.as_ref().map(|_| tapped("capture")).transpose()?;
         let (captured, capture) = captured.unzip();
         let [frontend, backend] = &mut self.sides;
@@ -193,16 +194,16 @@ impl Proxy {
         let (tell, outcome) = oneshot::channel();
         let shared = Arc::clone(&self.around.shared);
         let work = move || {
-            let ended = sys::proxy(frontend, backend, capture, steered);
-            // Nobody minds if the actor is gone.
-            let _ = tell.send(ended);
+            let ended = sys::proxy(frontend, backend, capture, &mut steered);
+            // With the socket that steered it: closed now, its last answer might be
+            // lost. Nobody minds if the actor is gone.
+            let _ = tell.send((ended, steered));
             shared.wake();
         };
         thread::Builder::new().name("zmq-proxy".into()).spawn(work).map_err(Error::from_io)?;
         Ok(Live {
             control,
             captured,
-            copied: Vec::new(),
             asked: VecDeque::new(),
             counted: ProxyStatistics::default(),
             outcome,
@@ -377,26 +378,32 @@ impl Proxy {
     /// Takes what the thread says. An error is its end, with the reason if there is one.
     fn listen(&mut self, cx: &mut TaskContext<'_>) -> std::result::Result<(), Option<Errno>> {
         let Some(live) = &mut self.live else { return Ok(()) };
-        let Live { control, asked, counted, captured, copied, outcome, told_to_end } = live;
+        let Live { control, asked, counted, captured, outcome, told_to_end } = live;
         let around = &mut self.around;
         let shared = Arc::clone(&around.shared);
-        control
-            .drain(cx, |frames| {
-                let statistics = parse(&frames);
-                count(&shared, counted, &statistics);
-                // Nobody minds if the asker is gone.
-                match asked.pop_front() {
-                    Some(Asked::Statistics(asker)) => drop(asker.send(Ok(statistics))),
-                    Some(Asked::Done(asker)) => drop(asker.send(Ok(()))),
-                    Some(Asked::Nobody) | None => {}
-                }
-            })
-            .map_err(Some)?;
+        // First, so that what was said before the end is heard before it.
+        let outcome = outcome.try_recv();
+        let mut hear = |frames: Multipart| {
+            let statistics = parse(&frames);
+            count(&shared, counted, &statistics);
+            // Nobody minds if the asker is gone.
+            match asked.pop_front() {
+                Some(Asked::Statistics(asker)) => drop(asker.send(Ok(statistics))),
+                Some(Asked::Done(asker)) => drop(asker.send(Ok(()))),
+                Some(Asked::Nobody) | None => {}
+            }
+        };
+        control.drain(cx, &mut hear).map_err(Some)?;
+        if let Ok(Some(_)) = outcome {
+            // The thread is faster than the news that its answer is there.
+            while let Some(frames) = control.receive().map_err(Some)? {
+                hear(frames);
+            }
+        }
         if let (Some(captured), Some(receiver)) = (captured, &mut self.capture) {
             // Once it is to end, whoever is slow must not hold it up.
             while *told_to_end || around.room(receiver, &mut self.gone, cx) > 0 {
                 match captured.poll_receive(cx).map_err(Some)? {
-                    Poll::Ready(frames) if is_copy(copied, &frames) => {}
                     Poll::Ready(frames) if *told_to_end => {
                         drop(frames);
                         around.count(Counter::Undelivered);
@@ -413,10 +420,10 @@ impl Proxy {
             }
             receiver.flush();
         }
-        match outcome.try_recv() {
+        match outcome {
             Ok(None) => Ok(()),
-            Ok(Some(Ok(()))) | Err(_) => Err(None),
-            Ok(Some(Err(errno))) => Err(Some(errno)),
+            Ok(Some((Ok(()), _))) | Err(_) => Err(None),
+            Ok(Some((Err(errno), _))) => Err(Some(errno)),
         }
     }
 

@@ -1,4 +1,4 @@
-//! Proxies: libzmq moves the messages, an actor steers.
+//! Proxies: a thread moves the messages, an actor steers.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -251,6 +251,47 @@ async fn a_proxy_that_nobody_drains_ends_by_the_shutdowns_deadline() {
         let report = zmq.send(Shutdown::within(ms(500))).await.unwrap();
         assert!(began.elapsed() < ms(2_000), "{report}");
         drop(lazy);
+    })
+    .await;
+}
+
+#[actix::test]
+async fn a_proxy_without_room_hears_what_it_is_told_and_loses_nothing() {
+    within(async {
+        let zmq = Factory::builder().start();
+        let streamer = Proxy::streamer(
+            PullSocket::bind(ANY_PORT).receive_hwm(10),
+            PushSocket::bind(ANY_PORT).send_hwm(10),
+        );
+        let (proxy, frontend, backend) = start(&zmq, streamer).await;
+        let lazy = raw::socket(zmq::PULL);
+        lazy.set_rcvhwm(1).unwrap();
+        lazy.connect(&backend).unwrap();
+        let push = PushSocket::connect(frontend).send_hwm(1).name("push");
+        let push = open(&zmq, push).await;
+        for number in 0..500_u32 {
+            push.do_send(Push([number.to_be_bytes().to_vec(), vec![0; 100_000]]));
+        }
+        let mut before = None;
+        eventually("it stands still", async || {
+            let now = status(&zmq, "push").await.queued;
+            before.replace(now) == Some(now) && now > 0
+        })
+        .await;
+        let moved = proxy.send(Statistics).await.unwrap().unwrap();
+        assert!(moved.backend.sent < 500, "{moved:?}");
+        proxy.send(Pause).await.unwrap().unwrap();
+        proxy.send(Resume).await.unwrap().unwrap();
+        let drained = raw::thread(move || {
+            for number in 0..500_u32 {
+                let frames = raw::receive(&lazy);
+                assert_eq!((&frames[0][..], frames.len()), (&number.to_be_bytes()[..], 2));
+            }
+        });
+        drained.await;
+        let moved = proxy.send(Statistics).await.unwrap().unwrap();
+        assert_eq!((moved.frontend.received, moved.backend.sent), (500, 500));
+        finish(zmq).await;
     })
     .await;
 }

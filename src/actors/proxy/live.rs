@@ -10,19 +10,18 @@ use crate::engine::tap::Tap;
 use crate::error::Result;
 use crate::messages::{ProxyStatistics, SideStatistics};
 use crate::multipart::Multipart;
-use crate::sys::Errno;
+use crate::sys::{Errno, Socket};
 
 /// A proxy that runs.
 pub(super) struct Live {
     pub(super) control: Tap,
     pub(super) captured: Option<Tap>,
-    /// Commands that libzmq will copy to the capture, as if they were messages.
-    pub(super) copied: Vec<&'static str>,
     /// Who waits for statistics, in the order of the questions.
     pub(super) asked: VecDeque<Asked>,
     /// What was counted of the statistics already.
     pub(super) counted: ProxyStatistics,
-    pub(super) outcome: oneshot::Receiver<std::result::Result<(), Errno>>,
+    /// How it ended, with the socket at the other end of `control`.
+    pub(super) outcome: oneshot::Receiver<(std::result::Result<(), Errno>, Socket)>,
     pub(super) told_to_end: bool,
 }
 
@@ -48,20 +47,8 @@ impl Live {
     }
 
     pub(super) fn say(&mut self, command: &'static str) -> std::result::Result<(), Errno> {
-        self.control.send(command.into())?;
-        if self.captured.is_some() {
-            self.copied.push(command);
-        }
-        Ok(())
+        self.control.send(command.into())
     }
-}
-
-/// Whether a captured message is the copy of a command, and which: then it is
-/// not expected any more. A message of the same words is as good as the copy.
-pub(super) fn is_copy(copied: &mut Vec<&'static str>, frames: &Multipart) -> bool {
-    let [only] = &frames[..] else { return false };
-    let at = copied.iter().position(|command| command.as_bytes() == &only[..]);
-    at.map(|at| copied.remove(at)).is_some()
 }
 
 /// Eight numbers, each as the machine writes it.
