@@ -251,16 +251,6 @@ mod tests {
         }
     }
 
-    #[test]
-    fn the_linked_libzmq_tells_whether_it_has_curve() {
-        // Read by `.ci/system-libzmq`.
-        let curve = CurveKeyPair::generate();
-        println!("curve: {}", curve.is_ok());
-        if let Err(error) = curve {
-            assert_eq!(error.kind(), ErrorKind::Unsupported);
-        }
-    }
-
     proptest! {
         #[test]
         fn a_key_comes_back_from_its_text(bytes: [u8; 32]) {

@@ -167,6 +167,25 @@ impl OptionName {
         Err(error.detail(format!("a {socket_type} socket has no `{self}`")))
     }
 
+    /// Whether the linked libzmq has it, and does more than take it.
+    ///
+    /// The first call for an option that needs a configured build opens a context
+    /// for a moment, unless a socket was opened before.
+    ///
+    /// # Examples
+    /// ```
+    /// use actix_zmq::OptionName;
+    ///
+    /// assert!(OptionName::Heartbeat.is_supported());
+    /// for name in [OptionName::CurveServer, OptionName::TcpKeepalive, OptionName::OutBatchSize] {
+    ///     println!("{name}: {}", name.is_supported());
+    /// }
+    /// ```
+    #[must_use]
+    pub fn is_supported(self) -> bool {
+        self.need().lacking().is_none()
+    }
+
     /// # Errors
     /// [`Unsupported`](ErrorKind::Unsupported) when the linked libzmq lacks it.
     pub(crate) fn check_support(self) -> Result<()> {

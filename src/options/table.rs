@@ -101,6 +101,23 @@ macro_rules! option_table {
                 /// # Default
                 /// As the system says
                 ReceiveBuffer(Option<u32>) as SizeOrSystem, receive_buffer(u32), RCVBUF "ZMQ_RCVBUF", NextEndpoint, Nothing;
+                /// How many bytes libzmq reads from a connection at once, 8 KiB to 16 MiB: fewer and
+                /// larger system calls, and a buffer of this size for each connection. What is
+                /// received lies in that buffer, and keeps all of it while it is kept itself.
+                ///
+                /// An option of libzmq's draft API, which a build must be asked for.
+                ///
+                /// # Default
+                /// 8,192
+                InBatchSize(u32) as Batch, in_batch_size(u32), IN_BATCH_SIZE "ZMQ_IN_BATCH_SIZE", NextEndpoint, BatchSizes;
+                /// How many bytes libzmq writes to a connection at once, 8 KiB to 16 MiB, and a
+                /// buffer of this size for each connection.
+                ///
+                /// An option of libzmq's draft API, which a build must be asked for.
+                ///
+                /// # Default
+                /// 8,192
+                OutBatchSize(u32) as Batch, out_batch_size(u32), OUT_BATCH_SIZE "ZMQ_OUT_BATCH_SIZE", NextEndpoint, BatchSizes;
                 /// The type of service in the head of IP packets: the differentiated services
                 /// and the congestion bits.
                 ///

@@ -144,6 +144,41 @@ impl Encoding for Ttl {
     }
 }
 
+/// How many bytes go through one system call.
+///
+/// libzmq takes any number from 1. With less than its default it aborts in the
+/// middle of messages, with much more where so large a buffer is not to be had:
+/// the limits are this crate's.
+pub(super) enum Batch {}
+
+impl Batch {
+    const LEAST: u32 = 8 << 10;
+    const MOST: u32 = 16 << 20;
+}
+
+impl Encoding for Batch {
+    type Value = u32;
+
+    fn check(value: &u32) -> Result<(), &'static str> {
+        if !(Self::LEAST..=Self::MOST).contains(value) {
+            return Err("a batch has 8 KiB to 16 MiB");
+        }
+        Ok(())
+    }
+
+    fn set(socket: &Socket, option: OptionId, value: &u32) -> Result<(), Errno> {
+        Count::set(socket, option, value)
+    }
+
+    fn get(socket: &Socket, option: OptionId) -> Result<u32, Errno> {
+        Count::get(socket, option)
+    }
+
+    fn parse<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+        small(size(deserializer)?)
+    }
+}
+
 /// As [`Millis`]; libzmq's own value is -1, for that of the heartbeat's interval.
 pub(super) enum MillisOrInterval {}
 
@@ -394,7 +429,11 @@ fn duration_or_none<'de, D: Deserializer<'de>>(
 
 fn size_or_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
     let size = deserializer.deserialize_any(OrNone(Size))?;
-    size.map(u32::try_from).transpose().map_err(|_| D::Error::custom("more than 4 GiB"))
+    size.map(small).transpose()
+}
+
+fn small<E: serde::de::Error>(size: u64) -> Result<u32, E> {
+    u32::try_from(size).map_err(|_| E::custom("more than 4 GiB"))
 }
 
 /// A size in bytes: a number, or a text like `"64 KiB"`.

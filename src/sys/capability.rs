@@ -18,6 +18,8 @@ pub(crate) enum Need {
     Multicast,
     /// VMware's VMCI.
     Vmci,
+    /// The draft API, with the sizes of batches, which libzmq has since 4.3.3.
+    BatchSizes,
     /// A build that looked at the operating system before it compiled. The one
     /// that the `zmq-sys` crate brings did not: it takes the options of TCP
     /// keepalive and of threads, and ignores them.
@@ -62,11 +64,17 @@ impl Need {
                  note that this crate has no multicast endpoints",
             ),
             Self::Vmci => (has("vmci"), "this libzmq was built without VMCI"),
+            Self::BatchSizes => (
+                has("draft") && zmq::version() >= (4, 3, 3),
+                "this libzmq was built without its draft API, as most are: have Cargo compile \
+                 the vendored one with it, two lines of Cargo configuration (see the README)",
+            ),
             Self::Configured => (
                 is_configured(),
                 "this libzmq takes the option and ignores it, as the one that Cargo compiles \
-                 does: link the system's, two lines of Cargo configuration (see the README); \
-                 instead of TCP keepalive, `heartbeat` works everywhere",
+                 does by default: link the system's, or compile the vendored one with what it \
+                 leaves out, two lines of Cargo configuration (see the README); instead of TCP \
+                 keepalive, `heartbeat` works everywhere",
             ),
         };
         (!there).then_some(remedy)

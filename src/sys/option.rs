@@ -83,3 +83,9 @@ numbers! {
     GSSAPI_SERVICE_PRINCIPAL_NAMETYPE = ZMQ_GSSAPI_SERVICE_PRINCIPAL_NAMETYPE,
     BINDTODEVICE = ZMQ_BINDTODEVICE,
 }
+
+/// Those of libzmq's draft API, which `zmq-sys` does not name.
+impl OptionId {
+    pub(crate) const IN_BATCH_SIZE: Self = Self(101);
+    pub(crate) const OUT_BATCH_SIZE: Self = Self(102);
+}

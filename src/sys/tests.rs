@@ -1,6 +1,9 @@
 //! Every call to libzmq, and every way for a message to go. `.ci/memory` runs
 //! these under memcheck, which sees what no assertion can.
 
+#[cfg(target_os = "linux")]
+mod configured;
+
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;

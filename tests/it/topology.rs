@@ -228,14 +228,25 @@ async fn whether_to_bind_may_be_said_before_or_after_the_endpoint() {
 
 #[test]
 fn what_the_linked_libzmq_lacks_is_told_before_anything_starts() {
-    if actix_zmq::CurveKeyPair::generate().is_ok() {
-        // This one lacks nothing that a configuration can name.
-        return;
+    for (name, value) in [
+        (OptionName::TcpKeepalive, "true"),
+        (OptionName::CurveServer, "true"),
+        (OptionName::GssapiServer, "true"),
+        (OptionName::InBatchSize, "'64 KiB'"),
+        (OptionName::OutBatchSize, "65536"),
+    ] {
+        let text = format!("\n[sockets.x]\ntype = 'push'\n{name} = {value}\n");
+        match toml::from_str::<Topology>(&text) {
+            Ok(_) => assert!(name.is_supported(), "{name}"),
+            Err(error) => {
+                assert!(!name.is_supported(), "{name}: {error}");
+                let error = error.to_string();
+                assert!(error.contains("line 4") && error.contains("README"), "{error}");
+            }
+        }
     }
-    for option in ["tcp_keepalive = true", "curve_server = true", "gssapi_server = true"] {
-        let text = format!("\n[sockets.x]\ntype = 'push'\n{option}\n");
-        let error = toml::from_str::<Topology>(&text).unwrap_err().to_string();
-        assert!(error.contains("line 4") && error.contains("README"), "{error}");
+    if OptionName::TcpKeepalive.is_supported() {
+        return;
     }
     let error = toml::from_str::<Topology>("[context]\nthread_priority = 1").unwrap_err();
     assert!(error.to_string().contains("README"), "{error}");

@@ -34,6 +34,8 @@ def arguments():
     parser.add_argument("--topic", default="")
     parser.add_argument("--types", default="", help="of misfits, with commas")
     parser.add_argument("--identity", default="")
+    parser.add_argument("--curve-secret", default="", help="our own key, in Z85")
+    parser.add_argument("--curve-server-key", default="", help="without it we are the server")
     parser.add_argument("--flood", action="store_true", help="send numbered messages, untold")
     parser.add_argument("--deadline", type=float, default=60.0, help="seconds")
     return parser.parse_args()
@@ -54,6 +56,13 @@ def with_pyzmq(args):
         return visitor(args)
     socket = zmq.Context().socket(types[args.role])
     socket.linger = 2000
+    if args.curve_secret:
+        secret = args.curve_secret.encode()
+        socket.curve_secretkey, socket.curve_publickey = secret, zmq.curve_public(secret)
+    if args.curve_server_key:
+        socket.curve_serverkey = args.curve_server_key.encode()
+    elif args.curve_secret:
+        socket.curve_server = 1
     if args.identity:
         socket.identity = args.identity.encode()
     if args.role == "sub":

@@ -7,6 +7,7 @@ pub(crate) mod python;
 pub(crate) mod raw;
 pub(crate) mod traffic;
 
+use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -86,6 +87,12 @@ pub(crate) fn ipc() -> String {
 fn unique() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+/// Says something past libtest's capture, for what nobody shall miss.
+pub(crate) fn loudly(text: &str) {
+    // Where nobody listens there is nobody to miss it.
+    let _ = writeln!(std::io::stderr(), "\n*** {text} ***");
 }
 
 /// Milliseconds, for timeouts.

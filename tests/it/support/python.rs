@@ -3,13 +3,12 @@
 //! The virtual environment is made at the first use, which takes a moment.
 //! Without Python the tests fail, unless `ACTIX_ZMQ_SKIP_INTEROP=1` is set.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use super::eventually;
 use super::process::Process;
+use super::{eventually, loudly};
 
 /// Which side listens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,11 +24,7 @@ pub(crate) fn interpreter() -> Option<&'static Path> {
     static PYTHON: OnceLock<Option<PathBuf>> = OnceLock::new();
     let python = PYTHON.get_or_init(|| {
         if std::env::var("ACTIX_ZMQ_SKIP_INTEROP").is_ok_and(|value| value == "1") {
-            // Past libtest's capture: nobody shall take these tests for passed.
-            let _ = writeln!(
-                std::io::stderr(),
-                "\n*** ACTIX_ZMQ_SKIP_INTEROP=1: NO TEST WITH PYZMQ OR TXZMQ IS RUN ***"
-            );
+            loudly("ACTIX_ZMQ_SKIP_INTEROP=1: NO TEST WITH PYZMQ OR TXZMQ IS RUN");
             return None;
         }
         let script = directory().join("venv.sh");
