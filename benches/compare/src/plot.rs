@@ -6,7 +6,7 @@ use anyhow::{Result, anyhow};
 use plotters::prelude::*;
 
 use crate::catalogue::{Contender, RAW, Workload};
-use crate::report::measured;
+use crate::report::{lost, measured};
 use crate::results::Results;
 use crate::stats::Spread;
 
@@ -63,7 +63,10 @@ pub fn draw(results: &Results, workload: Workload, path: &Path) -> Result<()> {
                     area.draw(&Rectangle::new(bar, colour(contender).filled())).map_err(drawn)?;
                     let range = vec![(x(min), y + step / 2), (x(max), y + step / 2)];
                     area.draw(&PathElement::new(range, BLACK)).map_err(drawn)?;
-                    format!("{median:.2}")
+                    match cell.and_then(lost) {
+                        Some(lost) => format!("{median:.2}, loses {lost}"),
+                        None => format!("{median:.2}"),
+                    }
                 }
                 None if cell.is_some() => "fails".to_owned(),
                 None => "–".to_owned(),

@@ -3,7 +3,8 @@
 use std::fmt::Write;
 
 use crate::catalogue::{Build, Column, Contender, RAW, Workload};
-use crate::results::{Cell, Results};
+use crate::results::{Cell, Figure, Results};
+use crate::scale::{self, Aim};
 use crate::stats::Spread;
 use crate::task::Peer;
 
@@ -132,7 +133,7 @@ fn ratio(cell: &Cell) -> String {
 }
 
 /// The share of messages that a contender loses, if any were lost.
-fn lost(cell: &Cell) -> Option<String> {
+pub fn lost(cell: &Cell) -> Option<String> {
     let worst = cell.spread(|sample| sample.error.is_none().then_some(sample.lost))?.max;
     (worst > 0.0).then(|| {
         let percent = worst * 100.0;
@@ -186,32 +187,29 @@ fn write_scale(page: &mut String, results: &Results) -> std::fmt::Result {
         .collect();
     let names: Vec<String> = contenders.iter().map(ToString::to_string).collect();
     writeln!(page, "| | {} |\n|---|{}", names.join(" | "), "---|".repeat(names.len()))?;
-    let mut seen: Vec<&str> = Vec::new();
-    for figure in &results.scale {
-        if seen.contains(&figure.what.as_str()) {
-            continue;
-        }
-        seen.push(&figure.what);
+    for (what, unit, _) in scale::named() {
         let cells: Vec<String> = contenders
             .iter()
-            .map(|one| {
-                let found = results
-                    .scale
-                    .iter()
-                    .find(|other| other.what == figure.what && other.contender == one.key());
-                let spread = found.and_then(|found| Spread::of(found.samples.iter().copied()));
-                match (spread, found) {
-                    (Some(Spread { median, min, max }), _) => {
-                        format!("{median:.2} [{min:.2}–{max:.2}]")
-                    }
-                    (None, Some(_)) => "fails".to_owned(),
-                    (None, None) => "–".to_owned(),
+            .map(|&one| match (figure(results, what, one), found(results, what, one)) {
+                (Some(Spread { median, min, max }), _) => {
+                    format!("{median:.2} [{min:.2}–{max:.2}]")
                 }
+                (None, Some(_)) => "fails".to_owned(),
+                (None, None) => "–".to_owned(),
             })
             .collect();
-        writeln!(page, "| {}, {} | {} |", figure.what, figure.unit, cells.join(" | "))?;
+        writeln!(page, "| {what}, {unit} | {} |", cells.join(" | "))?;
     }
     Ok(())
+}
+
+fn found<'a>(results: &'a Results, what: &str, contender: Contender) -> Option<&'a Figure> {
+    let key = contender.key();
+    results.scale.iter().find(|figure| figure.what == what && figure.contender == key)
+}
+
+fn figure(results: &Results, what: &str, contender: Contender) -> Option<Spread> {
+    Spread::of(found(results, what, contender)?.samples.iter().copied())
 }
 
 /// Where we are slower than raw, behind a peer, or short of what we want.
@@ -226,6 +224,21 @@ fn write_losses(page: &mut String, results: &Results) -> std::fmt::Result {
                 }
             }
             ahead(&mut behind, results, workload, column)?;
+        }
+    }
+    for (what, unit, aim) in scale::named() {
+        let ours = Contender { peer: Peer::Inline, build: Build::Stock };
+        let Some(own) = figure(results, what, ours) else { continue };
+        let most = match aim {
+            Aim::Nothing => continue,
+            Aim::Figure(most) => most,
+            Aim::Raw(times) => match figure(results, what, RAW) {
+                Some(raw) => raw.median * times,
+                None => continue,
+            },
+        };
+        if own.median > most {
+            writeln!(short_of, "- {what}: {:.2} {unit} where we want {most:.2}", own.median)?;
         }
     }
     writeln!(page, "\n## Where we fall short\n")?;
@@ -326,6 +339,20 @@ mod tests {
             page(&results(&[(Peer::Raw, &[1.0], 0.0), (Peer::Inline, &[0.9, 1.1, 0.97], 0.0)]));
         assert!(page.contains("| **actix-zmq**, inline | 0.97 [0.90–1.10] | –"), "{page}");
         assert!(page.contains("| **actix-zmq**, inline | 970 k | –"), "{page}");
+    }
+
+    #[test]
+    fn a_figure_of_scale_is_held_to_its_aim() {
+        let mut results = Results::default();
+        let ours = Contender { peer: Peer::Inline, build: Build::Stock };
+        for (what, unit, _) in scale::named() {
+            results.add_figure(what, RAW, unit, Ok(10.0));
+            results.add_figure(what, ours, unit, Ok(11.0));
+        }
+        let page = page(&results);
+        assert!(page.contains("in 10 s: 11.00 ms where we want 1.00"), "{page}");
+        assert!(page.contains("unrelated one: 11.00 µs where we want 1.00"), "{page}");
+        assert!(!page.contains("the receiver: 11.00"), "1.1 times raw is enough: {page}");
     }
 
     #[test]

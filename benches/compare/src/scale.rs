@@ -20,34 +20,74 @@ pub const ALLOWED: Duration = Duration::from_secs(60);
 /// How many parts there are for each contender.
 pub const FIGURES: usize = PARTS.len();
 
+/// What a figure should not exceed.
+#[derive(Clone, Copy, Debug)]
+pub enum Aim {
+    Nothing,
+    Figure(f64),
+    /// So many times raw's.
+    Raw(f64),
+}
+
+/// A figure's name, its unit, and its aim.
+type Named = (&'static str, &'static str, Aim);
+
 /// A part: its ends, and what the figures are called.
-type Part = (fn(&Plan, Contender) -> Result<Vec<f64>>, &'static [(&'static str, &'static str)]);
+type Part = (fn(&Plan, Contender) -> Result<Vec<f64>>, &'static [Named]);
 
 const PARTS: [Part; 5] = [
-    (idle, &[("100 idle sockets: CPU time in 10 s", "ms")]),
+    (idle, &[("100 idle sockets: CPU time in 10 s", "ms", Aim::Figure(1.0))]),
     (
         requests,
         &[
-            ("100,000 requests in flight: memory each, beside the payload", "B"),
-            ("100,000 requests in flight: CPU time more for an unrelated one", "µs"),
+            (
+                "100,000 requests in flight: memory each, beside the payload",
+                "B",
+                Aim::Figure(200.0),
+            ),
+            (
+                "100,000 requests in flight: CPU time more for an unrelated one",
+                "µs",
+                Aim::Figure(1.0),
+            ),
         ],
     ),
     (
         peers,
         &[
-            ("10,000 peers on one ROUTER: memory each", "B"),
-            ("10,000 peers on one ROUTER: time each, to connect and be answered", "µs"),
+            ("10,000 peers on one ROUTER: memory each", "B", Aim::Nothing),
+            (
+                "10,000 peers on one ROUTER: time each, to connect and be answered",
+                "µs",
+                Aim::Nothing,
+            ),
         ],
     ),
     (
         subscriptions,
         &[
-            ("100,000 subscriptions on one SUB: memory each", "B"),
-            ("100,000 subscriptions on one SUB: time each, until the last one holds", "µs"),
+            ("100,000 subscriptions on one SUB: memory each", "B", Aim::Nothing),
+            (
+                "100,000 subscriptions on one SUB: time each, until the last one holds",
+                "µs",
+                Aim::Nothing,
+            ),
         ],
     ),
-    (backlog, &[("A backlog of 1,000,000 messages of 64 B: peak memory of the receiver", "MiB")]),
+    (
+        backlog,
+        &[(
+            "A backlog of 1,000,000 messages of 64 B: peak memory of the receiver",
+            "MiB",
+            Aim::Raw(1.2),
+        )],
+    ),
 ];
+
+/// All figures, in the order of their table.
+pub fn named() -> impl Iterator<Item = Named> {
+    PARTS.iter().flat_map(|(_, names)| names.iter().copied())
+}
 
 /// One round of it.
 pub fn run(plan: &Plan, results: &mut Results, bar: &ProgressBar) {
@@ -55,7 +95,7 @@ pub fn run(plan: &Plan, results: &mut Results, bar: &ProgressBar) {
         for (part, names) in PARTS {
             bar.set_message(format!("scale, {}", contender.key()));
             let figures = part(plan, contender);
-            for (at, (name, unit)) in names.iter().enumerate() {
+            for (at, (name, unit, _)) in names.iter().enumerate() {
                 match &figures {
                     Ok(figures) => {
                         if let Some(&figure) = figures.get(at) {
