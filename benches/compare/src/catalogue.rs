@@ -214,7 +214,10 @@ impl Workload {
             Self::ReqRep | Self::Latency => {
                 !matches!(contender.peer, Peer::Batch | Peer::BatchOther | Peer::EachOther)
             }
-            Self::Scale => matches!(contender.peer, Peer::Raw | Peer::Inline),
+            Self::Scale => {
+                matches!(contender.peer, Peer::Raw | Peer::Inline)
+                    && matches!(contender.build, Build::Stock)
+            }
         }
     }
 

@@ -77,7 +77,7 @@ impl Plan {
                 for column in workload.columns() {
                     self.column(round, workload, column, results, &bar);
                 }
-                if workload == Workload::Scale {
+                if workload == Workload::Scale && round < scale::ROUNDS {
                     scale::run(self, results, &bar);
                 }
             }
@@ -87,15 +87,15 @@ impl Plan {
     }
 
     fn steps(&self) -> u64 {
-        let cells = |workload: &Workload| {
+        let steps = |workload: &Workload| {
             let contenders = self.contenders.iter().filter(|one| workload.has(**one)).count();
             if *workload == Workload::Scale {
-                contenders * scale::FIGURES
+                contenders * scale::PARTS.len() * self.rounds.min(scale::ROUNDS)
             } else {
-                contenders * workload.columns().len()
+                contenders * workload.columns().len() * self.rounds
             }
         };
-        (self.workloads.iter().map(cells).sum::<usize>() * self.rounds) as u64
+        self.workloads.iter().map(steps).sum::<usize>() as u64
     }
 
     /// One round of one column: everybody once, raw among them.

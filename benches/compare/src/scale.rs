@@ -17,8 +17,8 @@ use crate::task::Line;
 /// What an end may take.
 pub const ALLOWED: Duration = Duration::from_secs(60);
 
-/// How many parts there are for each contender.
-pub const FIGURES: usize = PARTS.len();
+/// In how many rounds: these figures hardly differ, and take their time.
+pub const ROUNDS: usize = 3;
 
 /// What a figure should not exceed.
 #[derive(Clone, Copy, Debug)]
@@ -30,12 +30,13 @@ pub enum Aim {
 }
 
 /// A figure's name, its unit, and its aim.
-type Named = (&'static str, &'static str, Aim);
+pub type Named = (&'static str, &'static str, Aim);
 
 /// A part: its ends, and what the figures are called.
-type Part = (fn(&Plan, Contender) -> Result<Vec<f64>>, &'static [Named]);
+pub type Part = (fn(&Plan, Contender) -> Result<Vec<f64>>, &'static [Named]);
 
-const PARTS: [Part; 5] = [
+/// All parts, for each contender.
+pub const PARTS: [Part; 5] = [
     (idle, &[("100 idle sockets: CPU time in 10 s", "ms", Aim::Figure(1.0))]),
     (
         requests,
