@@ -44,7 +44,7 @@ struct Cli {
     #[arg(long, value_delimiter = ',')]
     peers: Vec<String>,
     /// Milliseconds of a measurement
-    #[arg(long, default_value_t = 500)]
+    #[arg(long, default_value_t = 400)]
     measure: u64,
     /// Milliseconds before it, which do not count
     #[arg(long, default_value_t = 150)]
