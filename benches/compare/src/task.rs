@@ -117,7 +117,7 @@ pub struct Task {
 pub const TOPIC: &str = "topic.a";
 
 /// libzmq's default is 8 KiB.
-pub const LARGE_BATCH: i32 = 256 * 1024;
+pub const LARGE_BATCH: u32 = 256 * 1024;
 
 impl Task {
     /// A body.

@@ -16,7 +16,7 @@ use futures::channel::oneshot;
 use futures::stream;
 
 use crate::endpoint::{self, Pacer};
-use crate::task::{Role, TOPIC, Task, Way};
+use crate::task::{LARGE_BATCH, Role, TOPIC, Task, Way};
 
 /// How many messages go in a batch, or before one is awaited, so that the
 /// queue's bound of 1,000 is never passed.
@@ -98,7 +98,12 @@ async fn role(task: &Task) -> Result<()> {
 
 /// High-water marks, and where it can be had the larger batches of libzmq's.
 fn tuned<K: Pattern>(blueprint: Blueprint<K>, task: &Task) -> Blueprint<K> {
-    blueprint.hwm(task.hwm)
+    let blueprint = blueprint.hwm(task.hwm);
+    if task.large_batches {
+        blueprint.in_batch_size(LARGE_BATCH).out_batch_size(LARGE_BATCH)
+    } else {
+        blueprint
+    }
 }
 
 async fn bind<K: Pattern>(zmq: &Addr<Factory>, blueprint: Blueprint<K>) -> Result<Addr<Socket<K>>> {

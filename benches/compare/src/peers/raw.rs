@@ -119,7 +119,7 @@ pub fn open(context: &Context, kind: SocketType, task: &Task) -> Result<Socket> 
     socket.set_rcvhwm(task.hwm_i32())?;
     if task.large_batches {
         for option in BATCH_SIZES {
-            set(&mut socket, option, LARGE_BATCH)?;
+            set(&mut socket, option, i32::try_from(LARGE_BATCH)?)?;
         }
     }
     Ok(socket)
