@@ -121,7 +121,7 @@ impl Port for Socket {
 fn receive_frame(socket: &mut Socket) -> Result<Option<(Message, usize)>, Errno> {
     let mut frame = Message::empty();
     loop {
-        match socket.receive_frame(&mut frame) {
+        match socket.receive_into(&mut frame) {
             Ok(size) => return Ok(Some((frame, size))),
             Err(Errno::INTR) => {}
             // A REQ that has not asked has nothing to receive.

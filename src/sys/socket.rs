@@ -331,13 +331,23 @@ impl Socket {
         Ok(())
     }
 
+    /// Receives one frame without waiting.
+    ///
+    /// # Errors
+    /// `EAGAIN` when there is none, `ETERM`, `EINTR`.
+    pub(crate) fn receive_frame(&mut self) -> Result<Message, Errno> {
+        let mut frame = Message::empty();
+        self.receive_into(&mut frame)?;
+        Ok(frame)
+    }
+
     /// Receives one frame without waiting, into a message whose content is
     /// given up. Returns its size.
     ///
     /// # Errors
     /// `EAGAIN` when there is none, `ETERM`, `EINTR`: then the message is empty.
     #[inline]
-    pub(crate) fn receive_frame(&mut self, frame: &mut Message) -> Result<usize, Errno> {
+    pub(crate) fn receive_into(&mut self, frame: &mut Message) -> Result<usize, Errno> {
         const DONTWAIT: c_int = zmq_sys::ZMQ_DONTWAIT as c_int;
         // SAFETY: the message is initialised; libzmq fills it.
         let size = unsafe { zmq_sys::zmq_msg_recv(frame.as_mut_ptr(), self.0.as_ptr(), DONTWAIT) };
