@@ -91,6 +91,10 @@ pub trait Encode: Sized {
     /// # Errors
     /// What the codec says of a value that it cannot represent.
     fn encode(self) -> Result<Multipart, CodecError>;
+
+    /// Whether it runs no code but this crate's, so that it need not be shielded.
+    #[doc(hidden)]
+    const IS_PLAIN: bool = false;
 }
 
 /// A body that can be received.
@@ -277,6 +281,8 @@ impl Decode for Frame {
 macro_rules! encode_as_frames {
     ($($body:ty),+) => {
         $(impl Encode for $body {
+            const IS_PLAIN: bool = true;
+
             #[inline]
             fn encode(self) -> Result<Multipart, CodecError> {
                 Ok(self.into())
@@ -295,9 +301,14 @@ impl<F: Into<Frame>, const N: usize> Encode for [F; N] {
 }
 
 /// Encodes a user's value, whatever its encoder does.
-pub(crate) fn encoded(body: impl Encode) -> Result<Multipart, Error> {
-    let encoded = shielded(|| body.encode())
-        .map_err(|text| Error::new(ErrorKind::Encode).detail(format!("panicked: {text}")))?;
+#[inline]
+pub(crate) fn encoded<B: Encode>(body: B) -> Result<Multipart, Error> {
+    let encoded = if B::IS_PLAIN {
+        body.encode()
+    } else {
+        shielded(|| body.encode())
+            .map_err(|text| Error::new(ErrorKind::Encode).detail(format!("panicked: {text}")))?
+    };
     encoded.map_err(|error| {
         let text = error.to_string();
         Error::new(ErrorKind::Encode).detail(text).caused_by(error)

@@ -89,10 +89,13 @@ impl Port for Free {
         Ok(Events::new(self.left > 0, true))
     }
 
-    fn receive(&mut self) -> Result<Option<(Multipart, usize)>, Errno> {
+    fn receive(&mut self, place: &mut Multipart) -> Result<Option<usize>, Errno> {
         let left = self.left.checked_sub(1);
         self.left = left.unwrap_or(0);
-        Ok(left.map(|_| (self.body.clone().into(), self.body.len())))
+        Ok(left.map(|_| {
+            *place = self.body.clone().into();
+            self.body.len()
+        }))
     }
 
     fn send(&mut self, message: &mut Multipart) -> Result<Sent, Errno> {

@@ -30,15 +30,21 @@ use crate::sys;
 pub struct Frame(Repr);
 
 enum Repr {
-    Bytes(Bytes),
+    Bytes(Aligned<Bytes>),
     Message(sys::Message),
 }
+
+/// At the same place as a message of libzmq, so that either is copied by the
+/// pieces in which it was written.
+#[derive(Clone)]
+#[repr(align(16))]
+struct Aligned<T>(T);
 
 impl Frame {
     /// A frame without bytes, as delimits an envelope.
     #[must_use]
     pub const fn empty() -> Self {
-        Self(Repr::Bytes(Bytes::new()))
+        Self(Repr::Bytes(Aligned(Bytes::new())))
     }
 
     /// The descriptor of the connection that a received frame came over, if it did.
@@ -52,14 +58,14 @@ impl Frame {
     /// A frame that borrows bytes which live as long as the program.
     #[must_use]
     pub const fn from_static(data: &'static [u8]) -> Self {
-        Self(Repr::Bytes(Bytes::from_static(data)))
+        Self(Repr::Bytes(Aligned(Bytes::from_static(data))))
     }
 
     /// The frame as [`Bytes`], which are cheap to clone and to slice.
     #[must_use]
     pub fn into_bytes(self) -> Bytes {
         match self.0 {
-            Repr::Bytes(bytes) => bytes,
+            Repr::Bytes(Aligned(bytes)) => bytes,
             Repr::Message(message) => Bytes::from_owner(message),
         }
     }
@@ -71,9 +77,16 @@ impl Frame {
     }
 
     /// The frame in libzmq's keeping, ready to be sent.
+    #[inline]
     pub(crate) fn as_message(&mut self) -> Result<&mut sys::Message, sys::Errno> {
-        if let Repr::Bytes(bytes) = &self.0 {
-            self.0 = Repr::Message(sys::Message::new(bytes.clone())?);
+        if let Repr::Bytes(Aligned(bytes)) = &mut self.0 {
+            let bytes = std::mem::take(bytes);
+            self.0 = Repr::Message(sys::Message::blank());
+            let Repr::Message(message) = &mut self.0 else { return Err(sys::Errno::INVAL) };
+            if let Err(errno) = message.fill(&bytes) {
+                *self = Self::from(bytes);
+                return Err(errno);
+            }
         }
         match &mut self.0 {
             Repr::Message(message) => Ok(message),
@@ -85,7 +98,7 @@ impl Frame {
     pub(crate) fn share(&mut self) -> Self {
         if let Repr::Message(_) = self.0 {
             let owned = std::mem::take(self).into_bytes();
-            self.0 = Repr::Bytes(owned);
+            self.0 = Repr::Bytes(Aligned(owned));
         }
         self.clone()
     }
@@ -107,8 +120,8 @@ impl Default for Frame {
 impl Clone for Frame {
     fn clone(&self) -> Self {
         match &self.0 {
-            Repr::Bytes(bytes) => Self(Repr::Bytes(bytes.clone())),
-            Repr::Message(message) => Self(Repr::Bytes(Bytes::copy_from_slice(message.as_slice()))),
+            Repr::Bytes(Aligned(bytes)) => Self::from(bytes.clone()),
+            Repr::Message(message) => Self::from(message.as_slice()),
         }
     }
 }
@@ -119,7 +132,7 @@ impl Deref for Frame {
     #[inline]
     fn deref(&self) -> &[u8] {
         match &self.0 {
-            Repr::Bytes(bytes) => bytes,
+            Repr::Bytes(Aligned(bytes)) => bytes,
             Repr::Message(message) => message.as_slice(),
         }
     }
@@ -180,19 +193,19 @@ impl fmt::Debug for Frame {
 
 impl From<Bytes> for Frame {
     fn from(bytes: Bytes) -> Self {
-        Self(Repr::Bytes(bytes))
+        Self(Repr::Bytes(Aligned(bytes)))
     }
 }
 
 impl From<Vec<u8>> for Frame {
     fn from(bytes: Vec<u8>) -> Self {
-        Self(Repr::Bytes(bytes.into()))
+        Self::from(Bytes::from(bytes))
     }
 }
 
 impl From<String> for Frame {
     fn from(text: String) -> Self {
-        Self(Repr::Bytes(text.into()))
+        Self::from(Bytes::from(text))
     }
 }
 
@@ -204,7 +217,7 @@ impl From<&str> for Frame {
 
 impl From<&[u8]> for Frame {
     fn from(bytes: &[u8]) -> Self {
-        Self(Repr::Bytes(Bytes::copy_from_slice(bytes)))
+        Self::from(Bytes::copy_from_slice(bytes))
     }
 }
 
@@ -247,7 +260,7 @@ pub struct Multipart(List);
 #[derive(Clone)]
 enum List {
     One(Frame),
-    More(Vec<Frame>),
+    More(Aligned<Vec<Frame>>),
 }
 
 impl Multipart {
@@ -255,14 +268,30 @@ impl Multipart {
     #[must_use]
     #[inline]
     pub const fn new() -> Self {
-        Self(List::More(Vec::new()))
+        Self(List::More(Aligned(Vec::new())))
     }
 
     /// An empty message with room for `frames` frames.
     #[must_use]
     pub fn with_capacity(frames: usize) -> Self {
         // A single frame needs no room.
-        Self(List::More(if frames > 1 { Vec::with_capacity(frames) } else { Vec::new() }))
+        Self(List::More(Aligned(if frames > 1 { Vec::with_capacity(frames) } else { Vec::new() })))
+    }
+
+    /// A place for a message that is received: it is read into where it stands,
+    /// for a move right after that is what costs most of all.
+    #[inline]
+    pub(crate) fn place() -> Self {
+        Self(List::One(Frame(Repr::Message(sys::Message::blank()))))
+    }
+
+    /// The last frame, if it is in libzmq's keeping.
+    #[inline]
+    pub(crate) fn last_message(&mut self) -> Option<&mut sys::Message> {
+        match self.last_mut() {
+            Some(Frame(Repr::Message(message))) => Some(message),
+            _ => None,
+        }
     }
 
     /// Adds a frame at the end.
@@ -270,11 +299,11 @@ impl Multipart {
     pub fn push(&mut self, frame: impl Into<Frame>) {
         let frame = frame.into();
         match &mut self.0 {
-            List::More(frames) if frames.capacity() == 0 => self.0 = List::One(frame),
-            List::More(frames) => frames.push(frame),
+            List::More(Aligned(frames)) if frames.capacity() == 0 => self.0 = List::One(frame),
+            List::More(Aligned(frames)) => frames.push(frame),
             List::One(first) => {
                 let first = std::mem::take(first);
-                self.0 = List::More(vec![first, frame]);
+                self.0 = List::More(Aligned(vec![first, frame]));
             }
         }
     }
@@ -291,14 +320,14 @@ impl Multipart {
     pub fn into_first(self) -> Frame {
         match self.0 {
             List::One(frame) => frame,
-            List::More(frames) => frames.into_iter().next().unwrap_or_default(),
+            List::More(Aligned(frames)) => frames.into_iter().next().unwrap_or_default(),
         }
     }
 
     /// Splits off the frames from `at` on; all of them stay when there are fewer.
     pub(crate) fn split_off(&mut self, at: usize) -> Self {
         match &mut self.0 {
-            List::More(frames) if at < frames.len() => frames.drain(at..).collect(),
+            List::More(Aligned(frames)) if at < frames.len() => frames.drain(at..).collect(),
             List::One(_) if at == 0 => std::mem::take(self),
             _ => Self::new(),
         }
@@ -307,14 +336,14 @@ impl Multipart {
     /// Takes the first frame off; the others stay.
     pub(crate) fn split_first(&mut self) -> Option<Frame> {
         match &mut self.0 {
-            List::More(frames) if frames.len() == 2 => {
+            List::More(Aligned(frames)) if frames.len() == 2 => {
                 let rest = frames.pop()?;
                 let first = frames.pop();
                 self.0 = List::One(rest);
                 first
             }
-            List::More(frames) if frames.is_empty() => None,
-            List::More(frames) => Some(frames.remove(0)),
+            List::More(Aligned(frames)) if frames.is_empty() => None,
+            List::More(Aligned(frames)) => Some(frames.remove(0)),
             List::One(_) => Some(std::mem::take(self).into_first()),
         }
     }
@@ -338,7 +367,7 @@ impl Deref for Multipart {
     fn deref(&self) -> &[Frame] {
         match &self.0 {
             List::One(frame) => std::slice::from_ref(frame),
-            List::More(frames) => frames,
+            List::More(Aligned(frames)) => frames,
         }
     }
 }
@@ -348,7 +377,7 @@ impl DerefMut for Multipart {
     fn deref_mut(&mut self) -> &mut [Frame] {
         match &mut self.0 {
             List::One(frame) => std::slice::from_mut(frame),
-            List::More(frames) => frames,
+            List::More(Aligned(frames)) => frames,
         }
     }
 }
@@ -427,7 +456,7 @@ impl IntoIterator for Multipart {
     fn into_iter(self) -> Frames {
         Frames(match self.0 {
             List::One(frame) => Left::One(Some(frame)),
-            List::More(frames) => Left::More(frames.into_iter()),
+            List::More(Aligned(frames)) => Left::More(frames.into_iter()),
         })
     }
 }
@@ -451,7 +480,7 @@ impl From<Frame> for Multipart {
 
 impl From<Vec<Frame>> for Multipart {
     fn from(frames: Vec<Frame>) -> Self {
-        Self(List::More(frames))
+        Self(List::More(Aligned(frames)))
     }
 }
 
@@ -480,7 +509,7 @@ mod tests {
     #[test]
     fn a_message_is_no_larger_than_a_frame() {
         assert_eq!(size_of::<Multipart>(), size_of::<Frame>());
-        assert_eq!(size_of::<Frame>(), size_of::<sys::Message>() + size_of::<usize>());
+        assert_eq!(size_of::<Frame>(), size_of::<sys::Message>() + align_of::<sys::Message>());
     }
 
     #[test]

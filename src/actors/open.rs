@@ -253,8 +253,9 @@ impl Live {
     /// Reads what libzmq has received and would lose with the socket.
     pub(crate) fn rescue(&mut self, stash: &mut VecDeque<Multipart>) {
         while stash.len() < RESCUED {
-            match Port::receive(self.pump.port()) {
-                Ok(Some((message, _))) => stash.push_back(message),
+            let mut message = Multipart::place();
+            match Port::receive(self.pump.port(), &mut message) {
+                Ok(Some(_)) => stash.push_back(message),
                 Ok(None) | Err(_) => break,
             }
         }

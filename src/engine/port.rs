@@ -41,8 +41,9 @@ pub(crate) struct Admitted {
 pub(crate) trait Port {
     /// `ZMQ_EVENTS`.
     fn events(&mut self) -> Result<Events, Errno>;
-    /// A whole message and its bytes, or `None` when there is none.
-    fn receive(&mut self) -> Result<Option<(Multipart, usize)>, Errno>;
+    /// A whole message, in a [place](Multipart::place) for it, and its bytes;
+    /// `None` when there is none.
+    fn receive(&mut self, place: &mut Multipart) -> Result<Option<usize>, Errno>;
     /// A whole message or nothing of it; unless accepted, `message` is still whole.
     fn send(&mut self, message: &mut Multipart) -> Result<Sent, Errno>;
     /// Applies what was decided on the subscription that was received last.
@@ -62,12 +63,10 @@ impl Port for Socket {
     }
 
     #[inline]
-    fn receive(&mut self) -> Result<Option<(Multipart, usize)>, Errno> {
-        let Some((frame, size)) = receive_frame(self)? else { return Ok(None) };
-        if !frame.more() {
-            return Ok(Some((Frame::from(frame).into(), size)));
-        }
-        receive_others(self, frame, size)
+    fn receive(&mut self, place: &mut Multipart) -> Result<Option<usize>, Errno> {
+        let Some(frame) = place.last_message() else { return Err(Errno::INVAL) };
+        let Some(size) = receive_into(self, frame)? else { return Ok(None) };
+        if frame.more() { receive_others(self, place, size) } else { Ok(Some(size)) }
     }
 
     fn admit(&mut self, admitted: &Admitted) -> Result<(), Errno> {
@@ -118,11 +117,10 @@ impl Port for Socket {
 }
 
 #[inline]
-fn receive_frame(socket: &mut Socket) -> Result<Option<(Message, usize)>, Errno> {
-    let mut frame = Message::empty();
+fn receive_into(socket: &mut Socket, frame: &mut Message) -> Result<Option<usize>, Errno> {
     loop {
-        match socket.receive_into(&mut frame) {
-            Ok(size) => return Ok(Some((frame, size))),
+        match socket.receive_into(frame) {
+            Ok(size) => return Ok(Some(size)),
             Err(Errno::INTR) => {}
             // A REQ that has not asked has nothing to receive.
             Err(Errno::AGAIN | Errno::FSM) => return Ok(None),
@@ -134,19 +132,18 @@ fn receive_frame(socket: &mut Socket) -> Result<Option<(Message, usize)>, Errno>
 /// The rest of a message: once its first frame is readable, all are.
 fn receive_others(
     socket: &mut Socket,
-    first: Message,
+    message: &mut Multipart,
     mut bytes: usize,
-) -> Result<Option<(Multipart, usize)>, Errno> {
-    let mut message = Multipart::with_capacity(2);
-    let mut more = first.more();
-    message.push(first);
-    while more {
-        let Some((frame, size)) = receive_frame(socket)? else { return Ok(None) };
+) -> Result<Option<usize>, Errno> {
+    loop {
+        message.push(Message::blank());
+        let Some(frame) = message.last_message() else { return Err(Errno::INVAL) };
+        let Some(size) = receive_into(socket, frame)? else { return Ok(None) };
         bytes += size;
-        more = frame.more();
-        message.push(frame);
+        if !frame.more() {
+            return Ok(Some(bytes));
+        }
     }
-    Ok(Some((message, bytes)))
 }
 
 fn send_frame(socket: &mut Socket, frame: &mut Message, more: bool) -> Result<(), Errno> {

@@ -9,11 +9,11 @@ use super::queue::Queue;
 use crate::multipart::Multipart;
 use crate::sys::{Errno, Events};
 
-/// Messages per turn. With 256 an actor beside a flooded socket answers in
-/// 0.2 ms (median), with 1,024 in 1.5 ms; below 64 throughput suffers.
-pub(crate) const BUDGET: usize = 256;
+/// Messages per turn: some 0.1 ms of small ones. A turn itself costs as much as
+/// ten of them.
+pub(crate) const BUDGET: usize = 512;
 /// Messages in one direction before the other has its say.
-const CHUNK: usize = 64;
+const CHUNK: usize = 128;
 /// The time a turn may take when messages are slow to handle.
 const SLICE: Duration = Duration::from_micros(200);
 /// How long a refused message of a socket without an exact `ZMQ_POLLOUT` waits
@@ -232,7 +232,8 @@ impl<P: Port, W: Wakeup> Pump<P, W> {
         moved: &mut Moved,
     ) -> Result<Received, Turn> {
         for _ in 0..chunk {
-            let Some((message, bytes)) = self.port.receive().map_err(Turn::Failed)? else {
+            let mut message = Multipart::place();
+            let Some(bytes) = self.port.receive(&mut message).map_err(Turn::Failed)? else {
                 return Ok(Received::Dry);
             };
             moved.received += 1;

@@ -101,7 +101,8 @@ impl Tap {
     /// `ETERM` after a shutdown.
     pub(crate) fn receive(&mut self) -> std::result::Result<Option<Multipart>, Errno> {
         self.dry = false;
-        Ok(Port::receive(&mut self.socket)?.map(|(message, _)| message))
+        let mut message = Multipart::place();
+        Ok(Port::receive(&mut self.socket, &mut message)?.map(|_| message))
     }
 
     /// Hands over what is there, and registers the task for what follows.

@@ -23,6 +23,11 @@ const SRCFD: libc::c_int = 2;
 /// between calls, and data that it stores inline moves along. libzmq writes only
 /// as much of the struct as it needs, so Rust must not take the rest for
 /// initialised.
+///
+/// libzmq fills it by 16 bytes at a time. A copy that reads it by other pieces
+/// has to wait for them, which costs more than all the rest of a move: hence the
+/// alignment.
+#[repr(align(16))]
 pub(crate) struct Message(MaybeUninit<zmq_msg_t>);
 
 // SAFETY: a `zmq_msg_t` is plain data with, at most, a pointer to a
@@ -43,25 +48,49 @@ impl Message {
         Self(raw)
     }
 
+    /// Room for a message that is received, to be initialised where it stands.
+    /// Until then there is nothing that it could be used for but to be dropped.
+    #[inline]
+    pub(crate) const fn blank() -> Self {
+        // What is no message libzmq refuses to close (`EFAULT`), and does not touch.
+        Self(MaybeUninit::zeroed())
+    }
+
     /// A message that holds `data`: copied when small, handed over when large.
     ///
     /// # Errors
     /// `ENOMEM` when libzmq cannot allocate.
     pub(crate) fn new(data: Bytes) -> Result<Self, Errno> {
-        if data.len() < COPY_BELOW { Self::copied(&data) } else { Self::shared(data) }
+        let mut message = Self::blank();
+        message.fill(&data)?;
+        Ok(message)
     }
 
-    fn copied(data: &[u8]) -> Result<Self, Errno> {
-        let mut raw = MaybeUninit::uninit();
-        // SAFETY: `zmq_msg_init_size` initialises the struct or fails; after
-        // success the buffer has exactly `data.len()` bytes.
-        unsafe {
-            Errno::check(zmq_sys::zmq_msg_init_size(raw.as_mut_ptr(), data.len()))?;
-            let mut message = Self(raw);
-            let target = zmq_sys::zmq_msg_data(message.as_mut_ptr()).cast::<u8>();
-            ptr::copy_nonoverlapping(data.as_ptr(), target, data.len());
-            Ok(message)
+    /// Makes a [blank](Self::blank) one a message that holds `data`: copied when
+    /// small, shared when large. On an error it is still blank.
+    ///
+    /// # Errors
+    /// `ENOMEM` when libzmq cannot allocate.
+    #[inline]
+    pub(crate) fn fill(&mut self, data: &Bytes) -> Result<(), Errno> {
+        if data.len() < COPY_BELOW {
+            return self.copy(data);
         }
+        *self = Self::shared(data.clone())?;
+        Ok(())
+    }
+
+    #[inline]
+    fn copy(&mut self, data: &[u8]) -> Result<(), Errno> {
+        // SAFETY: `zmq_msg_init_size` initialises the struct where it stands or
+        // fails; after success the buffer has exactly `data.len()` bytes. If the
+        // message was not blank, what it held is leaked, and no more.
+        unsafe {
+            Errno::check(zmq_sys::zmq_msg_init_size(self.as_mut_ptr(), data.len()))?;
+            let target = zmq_sys::zmq_msg_data(self.as_mut_ptr()).cast::<u8>();
+            ptr::copy_nonoverlapping(data.as_ptr(), target, data.len());
+        }
+        Ok(())
     }
 
     fn shared(data: Bytes) -> Result<Self, Errno> {

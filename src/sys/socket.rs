@@ -336,21 +336,25 @@ impl Socket {
     /// # Errors
     /// `EAGAIN` when there is none, `ETERM`, `EINTR`.
     pub(crate) fn receive_frame(&mut self) -> Result<Message, Errno> {
-        let mut frame = Message::empty();
+        let mut frame = Message::blank();
         self.receive_into(&mut frame)?;
         Ok(frame)
     }
 
-    /// Receives one frame without waiting, into a message whose content is
-    /// given up. Returns its size.
+    /// Receives one frame without waiting, in the room of a [blank](Message::blank)
+    /// message. Returns its size.
     ///
     /// # Errors
     /// `EAGAIN` when there is none, `ETERM`, `EINTR`: then the message is empty.
     #[inline]
     pub(crate) fn receive_into(&mut self, frame: &mut Message) -> Result<usize, Errno> {
         const DONTWAIT: c_int = zmq_sys::ZMQ_DONTWAIT as c_int;
-        // SAFETY: the message is initialised; libzmq fills it.
-        let size = unsafe { zmq_sys::zmq_msg_recv(frame.as_mut_ptr(), self.0.as_ptr(), DONTWAIT) };
+        // SAFETY: the message is initialised first, which cannot fail, and then
+        // filled. If it was not blank, what it held is leaked, and no more.
+        let size = unsafe {
+            zmq_sys::zmq_msg_init(frame.as_mut_ptr());
+            zmq_sys::zmq_msg_recv(frame.as_mut_ptr(), self.0.as_ptr(), DONTWAIT)
+        };
         match usize::try_from(size) {
             Ok(size) => Ok(size),
             Err(_) => Err(Errno::last()),

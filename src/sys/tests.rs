@@ -69,7 +69,7 @@ fn send(socket: &mut Socket, frames: impl IntoIterator<Item = Message>) -> Outco
 }
 
 fn next_frame(socket: &mut Socket) -> Result<Message, Errno> {
-    let mut frame = Message::empty();
+    let mut frame = Message::blank();
     let size = socket.receive_into(&mut frame)?;
     assert_eq!(size, frame.as_slice().len());
     Ok(frame)
