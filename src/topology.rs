@@ -35,6 +35,7 @@ use crate::options::{ContextOptions, QueueLimits, SocketOption};
 /// | `endpoint` | the same; one with a wildcard is bound, and others are connected to, unless `method` says `bind` or `connect` |
 /// | every [`OptionName`](crate::OptionName) | the option's value: times with their unit (`"500ms"`), sizes in bytes or with their unit (`"64 KiB"`), `"none"` where there may be none |
 /// | `monitor`, `retry_first` | true or false: [`monitor`](Blueprint::monitor), [`open_with_retry`](Blueprint::open_with_retry) |
+/// | `busy_poll` | a time: [`busy_poll`](Blueprint::busy_poll) |
 /// | `arbiter` | a name: [`arbiter`](Blueprint::arbiter) |
 /// | `queue` | `messages`, `bytes`, `waiting`, and `overflow`: `wait`, `reject`, `drop_newest` or `drop_oldest` ([`QueueLimits`]) |
 /// | `restart` | `initial`, `max`, `window` (times), `factor`, `jitter`, `budget` ([`RestartPolicy`]) |
@@ -116,6 +117,7 @@ enum Item {
 #[derive(Clone, Debug)]
 enum Common {
     Monitor(bool),
+    BusyPoll(Duration),
     RetryFirst(bool),
     Arbiter(String),
     Queue(QueueLimits),
@@ -168,6 +170,7 @@ impl Topology {
                 Item::Connect(endpoint) => blueprint.connect(endpoint),
                 Item::Option(option) => blueprint.option(option),
                 Item::Common(Common::Monitor(on)) => blueprint.monitor(on),
+                Item::Common(Common::BusyPoll(time)) => blueprint.busy_poll(time),
                 Item::Common(Common::RetryFirst(true)) => blueprint.open_with_retry(),
                 Item::Common(Common::RetryFirst(false)) => blueprint.open_or_fail(),
                 Item::Common(Common::Arbiter(arbiter)) => blueprint.arbiter(arbiter),

@@ -192,6 +192,9 @@ struct ActorPlace {
     /// `inline` has nobody there
     #[arg(long, default_value = "1", value_parser = clap::value_parser!(u8).range(1..=2))]
     arbiters: u8,
+    /// Microseconds after a message for which the socket asks again, awake
+    #[arg(long, default_value = "0", value_name = "US")]
+    busy_poll: u64,
 }
 
 #[derive(Clone, Copy, clap::Args)]
@@ -296,7 +299,7 @@ impl Tool {
             Self::InprocThr { load, receiving, sending, pattern, ends } => {
                 let there = ends.other_end();
                 let endpoint = "inproc://thr_test";
-                let here = Place::Here;
+                let here = Place::HERE;
                 let received = receive(zmq, &here, endpoint, load, receiving, pattern).await?;
                 let sender = Sender::open(zmq, &there, endpoint, load, pattern).await?;
                 announce(zmq).await?;
@@ -311,7 +314,7 @@ impl Tool {
                 let there = ends.other_end();
                 let endpoint = "inproc://lat_test";
                 let (echo, done) = Echo::new(load);
-                answer(zmq, &Place::Here, RepSocket::bind(endpoint), receiving, echo).await?;
+                answer(zmq, &Place::HERE, RepSocket::bind(endpoint), receiving, echo).await?;
                 let socket = zmq.send(Open(there.put(ReqSocket::connect(endpoint)))).await??;
                 announce(zmq).await?;
                 socket.send(WaitConnected::within(APPEARANCE)).await??;
@@ -401,8 +404,14 @@ async fn watched<T>(zmq: &Addr<Factory>, work: impl Future<Output = Outcome<T>>)
     }
 }
 
+/// Where a socket runs, and how it waits.
+struct Place {
+    at: At,
+    busy_poll: Duration,
+}
+
 /// Which arbiter a socket runs on.
-enum Place {
+enum At {
     /// That of whoever sends or receives.
     Here,
     /// Another than that.
@@ -413,22 +422,27 @@ enum Place {
 
 impl From<ActorPlace> for Place {
     fn from(place: ActorPlace) -> Self {
-        if place.arbiters == 1 { Self::Here } else { Self::Apart }
+        let at = if place.arbiters == 1 { At::Here } else { At::Apart };
+        Self { at, busy_poll: Duration::from_micros(place.busy_poll) }
     }
 }
 
 impl EndsPlace {
     fn other_end(self) -> Place {
-        if self.arbiters == 1 { Place::Here } else { Place::On(Arbiter::new()) }
+        let at = if self.arbiters == 1 { At::Here } else { At::On(Arbiter::new()) };
+        Place { at, busy_poll: Duration::ZERO }
     }
 }
 
 impl Place {
+    const HERE: Self = Self { at: At::Here, busy_poll: Duration::ZERO };
+
     fn put<K: SocketPattern>(&self, socket: Blueprint<K>) -> Blueprint<K> {
-        match self {
-            Self::Here => socket,
-            Self::Apart => socket.arbiter("socket"),
-            Self::On(arbiter) => socket.on(arbiter.handle()),
+        let socket = socket.busy_poll(self.busy_poll);
+        match &self.at {
+            At::Here => socket,
+            At::Apart => socket.arbiter("socket"),
+            At::On(arbiter) => socket.on(arbiter.handle()),
         }
     }
 
@@ -437,7 +451,7 @@ impl Place {
         &self,
         work: impl Future<Output = Outcome<T>> + Send + 'static,
     ) -> Outcome<T> {
-        let Self::On(arbiter) = self else { return work.await };
+        let At::On(arbiter) = &self.at else { return work.await };
         let (tell, told) = futures::channel::oneshot::channel();
         arbiter.spawn(async move {
             // It fails when nobody waits for it any more.

@@ -49,6 +49,8 @@ pub(crate) struct Opening {
     pub(crate) wiring: Wiring,
     /// Whether libzmq is to tell of the connections.
     pub(crate) monitored: bool,
+    /// For how long after a message libzmq is asked again without sleeping.
+    pub(crate) busy_poll: Duration,
 }
 
 /// An open socket and its pump.
@@ -112,7 +114,8 @@ impl Opening {
         let wakeup = Fd::new(fd)
             .map_err(|error| Error::from_io(error).detail("the descriptor cannot be watched"))?;
         let Wiring { sends, receives, .. } = self.wiring;
-        Ok(Live { pump: Pump::new(socket, wakeup, sends, receives), monitor })
+        let pump = Pump::new(socket, wakeup, sends, receives).busy(self.busy_poll);
+        Ok(Live { pump, monitor })
     }
 
     fn configure(&self, socket: &Socket) -> Result<()> {

@@ -142,6 +142,7 @@ impl Proxy {
                 endpoints: side.endpoints,
                 wiring: side.wiring,
                 monitored: false,
+                busy_poll: Duration::ZERO,
             }),
             capture: blueprint.capture,
             around: Surroundings::new(shared, events),

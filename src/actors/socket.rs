@@ -119,6 +119,7 @@ impl<K: Pattern> Socket<K> {
                 endpoints: blueprint.endpoints,
                 wiring: K::WIRING,
                 monitored: blueprint.monitored,
+                busy_poll: blueprint.busy_poll,
             },
             live: None,
             _arbiter: origin.arbiter,

@@ -89,11 +89,31 @@ pub(crate) struct Pump<P, W> {
     /// Whether libzmq was offered all it takes of the queue, so that what is
     /// left may be held against the bounds.
     pub(crate) offered: bool,
+    /// For how long after a message it does not park.
+    busy: Duration,
+    /// Until when it does not, by the last message.
+    busy_until: Option<Instant>,
 }
 
 impl<P: Port, W: Wakeup> Pump<P, W> {
     pub(crate) const fn new(port: P, wakeup: W, sends: Sends, receives: bool) -> Self {
-        Self { wakeup, port, sends, receives, awaiting: false, retry: false, offered: true }
+        Self {
+            wakeup,
+            port,
+            sends,
+            receives,
+            awaiting: false,
+            retry: false,
+            offered: true,
+            busy: Duration::ZERO,
+            busy_until: None,
+        }
+    }
+
+    /// Asks again for so long after a message, before it parks.
+    pub(crate) const fn busy(mut self, time: Duration) -> Self {
+        self.busy = time;
+        self
     }
 
     /// The socket, for control: whoever uses it must be on the pump's task, before its turn.
@@ -185,12 +205,15 @@ impl<P: Port, W: Wakeup> Pump<P, W> {
                     Err(error) => return Turn::Failed(error),
                 }
             }
+            if called && !self.busy.is_zero() {
+                self.busy_until = started.checked_add(self.busy);
+            }
             if !called {
                 if !looks {
                     continue;
                 }
                 // `ZMQ_EVENTS` was the last call: safe to park.
-                if armed {
+                if armed && !self.is_busy(started) {
                     return Turn::Parked;
                 }
                 defer(cx);
@@ -202,6 +225,12 @@ impl<P: Port, W: Wakeup> Pump<P, W> {
                 return Turn::Yielded;
             }
         }
+    }
+
+    /// Whether a message is so recent that the next one may be worth waiting for awake.
+    fn is_busy(&mut self, now: Instant) -> bool {
+        self.busy_until = self.busy_until.filter(|until| *until > now);
+        self.busy_until.is_some()
     }
 
     /// Reads up to a chunk.

@@ -18,8 +18,8 @@ const DESCRIPTORS_PER_IO_THREAD: usize = 4;
 /// The most sockets that a context can have (`ZMQ_SOCKET_LIMIT`). libzmq
 /// takes more, and aborts for want of memory.
 pub(crate) const SOCKET_LIMIT: i32 = 65_535;
-/// How many places are kept for sockets that libzmq has not closed yet.
-pub(crate) const CLOSING: i32 = 64;
+/// How many places, of 8 bytes, are kept for sockets that libzmq has not closed yet.
+pub(crate) const CLOSING: i32 = 1_000;
 
 type Callback = Box<dyn FnOnce() + Send>;
 

@@ -219,6 +219,7 @@ impl<'de> DeserializeSeed<'de> for KeySeed<'_, '_> {
 fn item<'de, D: Deserializer<'de>>(key: &str, value: D) -> Result<Item, D::Error> {
     Ok(match key {
         "monitor" => Item::Common(Common::Monitor(bool::deserialize(value)?)),
+        "busy_poll" => Item::Common(Common::BusyPoll(Time::deserialize(value)?.0)),
         "retry_first" => Item::Common(Common::RetryFirst(bool::deserialize(value)?)),
         "arbiter" => Item::Common(Common::Arbiter(String::deserialize(value)?)),
         "queue" => Item::Common(Common::Queue(Queue::deserialize(value)?.into())),

@@ -796,3 +796,19 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_busy_pump_asks_again_for_a_while_after_a_message_and_then_parks() {
+    let mut bench = Bench::new(Sends::Never);
+    bench.pump = Pump::new(bench.fake.clone(), bench.fake.clone(), Sends::Never, true)
+        .busy(Duration::from_millis(5));
+    assert_eq!(bench.turn(), Turn::Parked, "nothing has come yet");
+    bench.net().peer_sends("one".into());
+    let mut asked = 0;
+    while bench.turn() == Turn::Yielded {
+        asked += 1;
+    }
+    assert!(asked > 0, "it parked at once");
+    assert_eq!(bench.inlet.accepted.len(), 1);
+    assert_eq!(bench.turn(), Turn::Parked);
+}
