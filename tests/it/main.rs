@@ -12,6 +12,7 @@
 
 mod support;
 
+mod bulk;
 mod conformance;
 mod delivery;
 mod errors;
