@@ -578,13 +578,17 @@ impl<K: Requests + Pattern<Inbound = Requesting>> Socket<K> {
         let deadline = timeout.and_then(|timeout| since.checked_add(timeout));
         let id = Uuid::new_v4();
         let again = request.idempotent.then(|| parts.share());
-        let frames = part.frames(id, parts);
-        let place = self.queue_mut().push(frames, Ticket::Request(id));
+        let mut frames = part.frames(id, parts);
+        // Without a place it has left.
+        let place = if self.send_now(&mut frames) {
+            None
+        } else {
+            Some(self.queue_mut().push(frames, Ticket::Request(id)))
+        };
         let mut open = table.borrow_mut();
         if let Some(at) = deadline {
             open.deadlines.insert(at, id);
         }
-        let place = Some(place);
         let entry = Open { waiter: None, deadline, since, place, again, left: false };
         open.open.insert(id, entry);
         drop(open);

@@ -36,6 +36,9 @@ use crate::sys;
 /// timers and the arbiter.
 const HANDLED_PER_TURN: usize = 128;
 
+/// How many messages wait in the mailbox before senders wait, too.
+const MAILBOX: usize = 1_024;
+
 /// A ZeroMQ socket as an actor.
 ///
 /// Described by a [`Blueprint`], opened by the [`Factory`](crate::Factory).
@@ -297,6 +300,10 @@ impl<K: Pattern> Actor for Socket<K> {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
+        // What bounds a socket is its queue. Actix has whoever sends beyond the
+        // mailbox's capacity wait in line and wakes them one by one, which costs
+        // more than to take what they send.
+        ctx.set_mailbox_capacity(MAILBOX);
         self.publish_endpoints();
         self.open();
         ctx.spawn(turn::Driver);
