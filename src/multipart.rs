@@ -302,8 +302,10 @@ impl Multipart {
             List::More(Aligned(frames)) if frames.capacity() == 0 => self.0 = List::One(frame),
             List::More(Aligned(frames)) => frames.push(frame),
             List::One(first) => {
-                let first = std::mem::take(first);
-                self.0 = List::More(Aligned(vec![first, frame]));
+                // An envelope and a body find room without a second allocation.
+                let mut frames = Vec::with_capacity(4);
+                frames.extend([std::mem::take(first), frame]);
+                self.0 = List::More(Aligned(frames));
             }
         }
     }
