@@ -52,6 +52,7 @@
 //! | to join many to many | [`Proxy`]: queue, forwarder, streamer | [`OpenProxy`], [`Pause`], [`Resume`] | [`Captured`], [`Statistics`] |
 //! | sockets from a TOML, YAML or JSON file | [`Topology`] | [`Open`] of its blueprints | |
 //!
+//! [`Many`] sends any number of messages at once, [`Feed`] what a stream yields.
 //! A publisher waits for its subscribers with [`WaitSubscribers`], and any socket
 //! for its peers with [`WaitConnected`]. What libzmq lets one set is a
 //! [`SocketOption`] each.
