@@ -559,8 +559,12 @@ fn a_refused_peer_is_asked_once_per_turn_whatever_waits_for_it() {
     for number in 0..CHUNK * 3 {
         bench.queue(to("full", &number.to_string()));
     }
-    bench.settle();
-    assert!(bench.net().count(Call::Send) <= 2, "one refusal speaks for all behind it");
+    // How many turns it takes to look through them is a matter of time.
+    let mut turns = 1;
+    while bench.turn() == Turn::Yielded {
+        turns += 1;
+    }
+    assert!(bench.net().count(Call::Send) <= 1 + turns, "one refusal speaks for all behind it");
     let before = bench.net().count(Call::Send);
     bench.settle();
     assert_eq!(bench.net().count(Call::Send), before + 1);
