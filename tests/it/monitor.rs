@@ -1,7 +1,7 @@
 //! What is told of connections: in order, with reasons, and in numbers when there are many.
 
 use std::collections::HashMap;
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{Shutdown as Half, SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -96,9 +96,11 @@ fn silent_visits(times: u32, endpoint: &str) -> impl Future<Output = u64> + use<
     storm(times, move |number| {
         let visitor = match TcpStream::connect(address) {
             Ok(visitor) => visitor,
-            // Nobody listens any more.
-            Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => return false,
-            Err(error) => panic!("{error}"),
+            Err(error) => match error.kind() {
+                // Nobody listens any more, or not by the time that it was our turn.
+                io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset => return false,
+                _ => panic!("{error}"),
+            },
         };
         if number % 2 == 0 {
             socket2::SockRef::from(&visitor).set_linger(Some(Duration::ZERO)).unwrap();
