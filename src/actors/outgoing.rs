@@ -273,7 +273,8 @@ impl<K: Pattern> Feeds<K> {
         self.end(Err(Error::new(ErrorKind::Unroutable)));
     }
 
-    fn rotate(&mut self) {
+    /// The next one has its turn.
+    pub(crate) fn rotate(&mut self) {
         self.turn = 0;
         if self.list.len() > 1 {
             self.list.rotate_left(1);

@@ -48,6 +48,8 @@ pub(crate) trait Inlet<T> {
     }
     /// It was accepted.
     fn accepted(&mut self) {}
+    /// There is no room for it: it is offered again, after those of other streams.
+    fn refused(&mut self) {}
     /// It has no way to its peer.
     fn unroutable(&mut self) {}
 }
@@ -186,6 +188,7 @@ impl<P: Port, W: Wakeup> Pump<P, W> {
                     Err(error) => return Turn::Failed(error),
                 };
             }
+            let before = (moved.received, moved.sent);
             received = Received::Nothing;
             if self.receives && events.readable() {
                 received = match self.receive(cx, inlet, &mut budget, moved) {
@@ -195,6 +198,7 @@ impl<P: Port, W: Wakeup> Pump<P, W> {
             }
             let mut called = received != Received::Nothing;
             inlet.answer(queue);
+            let waiting = queue.len();
             match self.send(queue, events.writable(), &mut offer, &mut budget) {
                 Ok(any) => called |= any,
                 Err(error) => return Turn::Failed(error),
@@ -205,7 +209,8 @@ impl<P: Port, W: Wakeup> Pump<P, W> {
                     Err(error) => return Turn::Failed(error),
                 }
             }
-            if called && !self.busy.is_zero() {
+            let any = before != (moved.received, moved.sent) || queue.len() < waiting;
+            if any && !self.busy.is_zero() {
                 self.busy_until = started.checked_add(self.busy);
             }
             if !called {
@@ -289,7 +294,8 @@ impl<P: Port, W: Wakeup> Pump<P, W> {
     ) -> Result<bool, Errno> {
         self.offered = true;
         if queue.is_empty() {
-            self.retry = false;
+            // What a stream holds may have been refused in this turn.
+            self.retry &= *offer == Offer::Refused;
             return Ok(false);
         }
         match self.sends {
@@ -341,6 +347,7 @@ impl<P: Port, W: Wakeup> Pump<P, W> {
                 }
                 Sent::Unroutable => inlet.unroutable(),
                 Sent::Refused => {
+                    inlet.refused();
                     *offer = Offer::Refused;
                     self.retry = self.sends != Sends::WhenWritable;
                     break;

@@ -104,7 +104,8 @@ impl Unsent {
 ///
 /// `M` is what the socket takes one by one: [`Push`](crate::Push),
 /// [`Publish`](crate::Publish), [`SendMessage`](crate::SendMessage) or
-/// [`SendTo`](crate::SendTo). At a ROUTER's peer that is full, the feed waits.
+/// [`SendTo`](crate::SendTo). At a ROUTER's peer that is full, the feed
+/// waits, and the others go on.
 ///
 /// The stream is polled on the socket's arbiter and must not block it. An
 /// iterator becomes a stream with `futures::stream::iter`.

@@ -86,7 +86,12 @@ impl Message {
         // fails; after success the buffer has exactly `data.len()` bytes. If the
         // message was not blank, what it held is leaked, and no more.
         unsafe {
-            Errno::check(zmq_sys::zmq_msg_init_size(self.as_mut_ptr(), data.len()))?;
+            let done = zmq_sys::zmq_msg_init_size(self.as_mut_ptr(), data.len());
+            if let Err(errno) = Errno::check(done) {
+                // Half-made, it must not be closed: blank again, without a drop.
+                self.0 = MaybeUninit::zeroed();
+                return Err(errno);
+            }
             let target = zmq_sys::zmq_msg_data(self.as_mut_ptr()).cast::<u8>();
             ptr::copy_nonoverlapping(data.as_ptr(), target, data.len());
         }

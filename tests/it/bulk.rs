@@ -136,8 +136,11 @@ async fn a_feed_goes_no_faster_than_its_peer_and_loses_nothing() {
             // Others go between, whatever the feed waits for.
             let other = push.send(Push(50_000_u32.to_be_bytes().to_vec()));
             let (fill, mut told) = inbox::<Pulled>();
-            let status = zmq.send(Status).await.unwrap();
-            assert!(taken.load(Ordering::SeqCst) <= 1, "nobody is there yet: {status:?}");
+            // A turn for each: nobody is there yet, so nothing is asked for.
+            for _ in 0..3 {
+                push.send(GetOption(OptionName::SendHwm)).await.unwrap().unwrap();
+            }
+            assert_eq!(taken.load(Ordering::SeqCst), 0);
             let pull = PullSocket::connect(bound(&zmq, "push").await).receive_hwm(10);
             open(&zmq, pull.on_message(fill)).await;
             assert_eq!(feed.await.unwrap().unwrap(), 50_000);
@@ -164,6 +167,14 @@ async fn feeds_take_turns_and_wait_for_their_streams() {
         let quickly = push.send(Feed::new(stream::iter(numbered(0..1_000))));
         assert_eq!(quickly.await.unwrap().unwrap(), 1_000, "an idle stream is in nobody's way");
         drop(told.take(1_000).await);
+        let other = PushSocket::connect("inproc://turns");
+        let other = open(&zmq, other).await;
+        let endless = other.send(Feed::new(stream::repeat(Push("again"))));
+        let ends = other.send(Feed::new(stream::iter(numbered(0..1_000))));
+        assert_eq!(ends.await.unwrap().unwrap(), 1_000, "a busy stream lets others go between");
+        other.send(Close::within(ms(0))).await.unwrap().unwrap();
+        assert_eq!(endless.await.unwrap().unwrap_err().kind(), ErrorKind::Closed);
+        told.drain().clear();
         for message in 0..3_u32 {
             slow.unbounded_send(Push(message.to_be_bytes().to_vec())).unwrap();
             assert_eq!(number(told.next().await), message);
@@ -245,6 +256,44 @@ async fn publications_are_fed_and_batched_with_their_topics() {
         assert_eq!(fed.unwrap(), 3);
         let topics: Vec<_> = told.take(4).await.into_iter().map(|got| got.topic).collect();
         assert_eq!(topics, ["a1", "a2", "a1", "a2"].map(Frame::from));
+        finish(zmq).await;
+    })
+    .await;
+}
+
+#[actix::test]
+async fn a_feed_that_waits_for_a_full_peer_lets_the_others_go_on() {
+    within(async {
+        let zmq = Factory::builder().start();
+        let router = RouterSocket::bind(ANY_PORT).name("router").send_hwm(1);
+        let router = open(&zmq, router.on_message(|_: ReceivedFrom| {})).await;
+        let endpoint = bound(&zmq, "router").await;
+        let [_full, other] = ["full", "other"].map(|id| {
+            let dealer = raw::socket(zmq::DEALER);
+            dealer.set_identity(id.as_bytes()).unwrap();
+            dealer.set_rcvhwm(1).unwrap();
+            dealer.connect(&endpoint).unwrap();
+            dealer
+        });
+        router.send(WaitConnected { peers: 2, deadline: ms(20_000) }).await.unwrap().unwrap();
+        let large = Frame::from_static(&[0; 1_000_000]);
+        let taken = Arc::new(AtomicU32::new(0));
+        let endless = stream::repeat_with(move || SendTo::new("full", large.clone()));
+        let waits = router.send(Feed::new(Counted(endless, Arc::clone(&taken))));
+        eventually("it waits", async || {
+            let before = taken.load(Ordering::SeqCst);
+            tokio::time::sleep(ms(50)).await; // the absence of progress is what is waited for
+            before > 1 && taken.load(Ordering::SeqCst) == before
+        })
+        .await;
+        let got = raw::thread(move || (0..10).map(|_| raw::receive(&other).len()).sum::<usize>());
+        let little = stream::iter((0..10).map(|_| SendTo::new("other", "little")));
+        assert_eq!(router.send(Feed::new(little)).await.unwrap().unwrap(), 10);
+        assert_eq!(got.await, 10);
+        router.send(Close::within(ms(0))).await.unwrap().unwrap();
+        let error = waits.await.unwrap().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Closed);
+        assert_eq!(error.into_message().map(|body| body.byte_len()), Some(1_000_000));
         finish(zmq).await;
     })
     .await;

@@ -320,6 +320,10 @@ impl<K: Pattern> Inlet<Ticket> for Guarded<'_, K> {
         self.feeds.accepted();
     }
 
+    fn refused(&mut self) {
+        self.feeds.rotate();
+    }
+
     fn unroutable(&mut self) {
         self.feeds.unroutable();
     }

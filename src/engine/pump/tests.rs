@@ -816,3 +816,17 @@ fn a_busy_pump_asks_again_for_a_while_after_a_message_and_then_parks() {
     assert_eq!(bench.inlet.accepted.len(), 1);
     assert_eq!(bench.turn(), Turn::Parked);
 }
+
+#[test]
+fn a_busy_pump_does_not_stay_awake_for_what_is_refused() {
+    let mut bench = Bench::new(Sends::PerPeer);
+    bench.pump = Pump::new(bench.fake.clone(), bench.fake.clone(), Sends::PerPeer, true)
+        .busy(Duration::from_millis(5));
+    bench.net().connect("full", 0);
+    bench.queue(to("full", "one"));
+    let began = Instant::now();
+    while bench.turn() == Turn::Yielded {
+        assert!(began.elapsed() < Duration::from_secs(10), "awake for ever");
+    }
+    assert!(bench.net().sent.is_empty());
+}
