@@ -281,7 +281,11 @@ impl<K: Receiving + Receives> Blueprint<K> {
     /// }
     /// ```
     pub fn deliver_to(mut self, receiver: impl IntoReceiver<K::Delivery>) -> Self {
-        K::set_receiver(&mut self.setup, receiver.into_receiver());
+        let mut receiver = receiver.into_receiver();
+        if let Some(mistake) = receiver.take_mistake() {
+            self = self.wrong(mistake);
+        }
+        K::set_receiver(&mut self.setup, receiver);
         self
     }
 
@@ -439,6 +443,25 @@ impl<K: Requests + Pattern<Setup = RequestSetup>> Blueprint<K> {
     /// On
     pub const fn withdraw_unsent(mut self, on: bool) -> Self {
         self.setup.withdraw = on;
+        self
+    }
+
+    /// Fails requests fast when nobody is there to answer them. While no peer is
+    /// connected, a request waits so long for one, and then ends with
+    /// [`Unreachable`](crate::ErrorKind::Unreachable); and those that had left
+    /// when the last peer went end at once with
+    /// [`PeerLost`](crate::ErrorKind::PeerLost), or are sent again to the next
+    /// one if they are idempotent.
+    ///
+    /// It needs the [`monitor`](Self::monitor), and [`immediate`](Self::immediate),
+    /// without which libzmq takes requests for peers that are not connected yet.
+    /// Where there are several peers, and one of them goes, the requests that it
+    /// had wait for their timeouts: libzmq does not tell which those were.
+    ///
+    /// # Default
+    /// Off: requests wait for their timeouts
+    pub const fn unreachable_after(mut self, time: Duration) -> Self {
+        self.setup.unreachable_after = Some(time);
         self
     }
 

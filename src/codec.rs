@@ -2,8 +2,13 @@
 //!
 //! A message's body is anything that [encodes](Encode) or [decodes](Decode)
 //! itself. Frames, bytes and text do so as they are; [`Json`] and
-//! [`MessagePack`] wrap a serde value, as actix-web's `Json` does. A codec of
-//! your own is a newtype with [`Codec`].
+//! [`MessagePack`] wrap a serde value, as actix-web's `Json` does, and so does
+//! [`Postcard`]. A codec of your own is a newtype with [`Format`] and [`Codec`].
+
+mod formats;
+mod nesting;
+
+use std::borrow::Cow;
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -12,6 +17,15 @@ use serde::de::DeserializeOwned;
 use crate::error::{Error, ErrorKind};
 use crate::multipart::{Frame, Multipart};
 use crate::shield::shielded;
+
+#[cfg(feature = "json")]
+pub use formats::Json;
+#[cfg(feature = "messagepack")]
+pub use formats::MessagePack;
+#[cfg(feature = "postcard")]
+pub use formats::Postcard;
+pub use formats::{Codec, Format};
+pub use nesting::{MAX_NESTING, nested};
 
 /// Why a value could not be encoded or decoded.
 #[derive(Debug, thiserror::Error)]
@@ -33,9 +47,25 @@ pub enum CodecError {
         /// How many frames the body has.
         found: usize,
     },
+    /// Bytes are left over after the value.
+    #[error("{codec}: bytes after the value")]
+    Trailing {
+        /// The name of the codec.
+        codec: &'static str,
+    },
     /// The envelope around the body is not what the pattern's framing says.
     #[error("framing: {0}")]
-    Framing(&'static str),
+    Framing(Cow<'static, str>),
+}
+
+impl CodecError {
+    /// What a codec says of a value or of bytes.
+    pub fn value(
+        codec: &'static str,
+        source: impl std::error::Error + Send + Sync + 'static,
+    ) -> Self {
+        Self::Value { codec, source: Box::new(source) }
+    }
 }
 
 /// Frames that could not be decoded, with the reason.
@@ -56,8 +86,8 @@ impl Undecodable {
     }
 
     /// Frames whose envelope is not as it should be.
-    pub(crate) fn framing(frames: Multipart, why: &'static str) -> Self {
-        Self::new(frames, CodecError::Framing(why))
+    pub(crate) fn framing(frames: Multipart, why: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(frames, CodecError::Framing(why.into()))
     }
 
     /// The frames, as they came.
@@ -110,126 +140,6 @@ pub trait Decode: Sized + 'static {
     fn decode(frames: Multipart) -> Result<Self, Undecodable>;
 }
 
-/// A newtype that carries one serde value in one frame.
-///
-/// Implementing it gives [`Encode`] and [`Decode`]. Codecs carry data only:
-/// decoding must not run anything that the bytes name.
-pub trait Codec: Sized + 'static {
-    /// The wrapped value.
-    type Value;
-    /// The codec's name, for errors.
-    const NAME: &'static str;
-
-    /// Wraps a value.
-    fn wrap(value: Self::Value) -> Self;
-
-    /// The wrapped value.
-    fn into_value(self) -> Self::Value;
-
-    /// Writes the value.
-    ///
-    /// # Errors
-    /// What the format says of a value that it cannot represent.
-    fn to_bytes(&self) -> Result<Vec<u8>, CodecError>
-    where
-        Self::Value: Serialize;
-
-    /// Reads a value.
-    ///
-    /// # Errors
-    /// What the format says of bytes that it cannot read.
-    fn from_bytes(bytes: &[u8]) -> Result<Self, CodecError>
-    where
-        Self::Value: DeserializeOwned;
-}
-
-/// A body in JSON (RFC 8259), in one frame.
-///
-/// # Examples
-/// ```
-/// use actix_zmq::{Json, codec::{Decode, Encode}};
-///
-/// let frames = Json(vec![1, 2]).encode()?;
-/// assert_eq!(frames[0], "[1,2]");
-/// let Json(back) = Json::<Vec<i32>>::decode(frames)?;
-/// assert_eq!(back, [1, 2]);
-/// # Ok::<_, Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Json<T>(pub T);
-
-/// A body in MessagePack, in one frame; structs as maps with their field names,
-/// so that programs in other languages read them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct MessagePack<T>(pub T);
-
-/// How deep values may nest: serde_json's own limit, for both codecs. Without
-/// one a peer's message could exhaust the stack, which aborts the process.
-const MAX_DEPTH: usize = 128;
-
-fn value_error(
-    codec: &'static str,
-    source: impl std::error::Error + Send + Sync + 'static,
-) -> CodecError {
-    CodecError::Value { codec, source: Box::new(source) }
-}
-
-impl<T: 'static> Codec for Json<T> {
-    type Value = T;
-    const NAME: &'static str = "json";
-
-    fn wrap(value: T) -> Self {
-        Self(value)
-    }
-
-    fn into_value(self) -> T {
-        self.0
-    }
-
-    fn to_bytes(&self) -> Result<Vec<u8>, CodecError>
-    where
-        T: Serialize,
-    {
-        serde_json::to_vec(&self.0).map_err(|error| value_error(Self::NAME, error))
-    }
-
-    fn from_bytes(bytes: &[u8]) -> Result<Self, CodecError>
-    where
-        T: DeserializeOwned,
-    {
-        serde_json::from_slice(bytes).map(Self).map_err(|error| value_error(Self::NAME, error))
-    }
-}
-
-impl<T: 'static> Codec for MessagePack<T> {
-    type Value = T;
-    const NAME: &'static str = "messagepack";
-
-    fn wrap(value: T) -> Self {
-        Self(value)
-    }
-
-    fn into_value(self) -> T {
-        self.0
-    }
-
-    fn to_bytes(&self) -> Result<Vec<u8>, CodecError>
-    where
-        T: Serialize,
-    {
-        rmp_serde::to_vec_named(&self.0).map_err(|error| value_error(Self::NAME, error))
-    }
-
-    fn from_bytes(bytes: &[u8]) -> Result<Self, CodecError>
-    where
-        T: DeserializeOwned,
-    {
-        let mut reader = rmp_serde::Deserializer::from_read_ref(bytes);
-        reader.set_max_depth(MAX_DEPTH);
-        T::deserialize(&mut reader).map(Self).map_err(|error| value_error(Self::NAME, error))
-    }
-}
-
 impl<C> Encode for C
 where
     C: Codec,
@@ -237,7 +147,7 @@ where
 {
     #[inline]
     fn encode(self) -> Result<Multipart, CodecError> {
-        Ok(self.to_bytes()?.into())
+        Ok(C::Format::to_bytes(self.value())?.into())
     }
 }
 
@@ -249,11 +159,11 @@ where
     #[inline]
     fn decode(frames: Multipart) -> Result<Self, Undecodable> {
         let [frame] = &frames[..] else {
-            let error = CodecError::Frames { codec: C::NAME, found: frames.len() };
+            let error = CodecError::Frames { codec: C::Format::NAME, found: frames.len() };
             return Err(Undecodable::new(frames, error));
         };
-        match C::from_bytes(frame) {
-            Ok(value) => Ok(value),
+        match C::Format::from_bytes(frame) {
+            Ok(value) => Ok(C::wrap(value)),
             Err(error) => Err(Undecodable::new(frames, error)),
         }
     }
@@ -316,50 +226,4 @@ pub(crate) fn encoded<B: Encode>(body: B) -> Result<Multipart, Error> {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-    use serde::Deserialize;
-
-    use super::*;
-
-    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-    struct Price {
-        symbol: String,
-        cents: i64,
-        tags: Vec<Option<u8>>,
-    }
-
-    proptest! {
-        #[test]
-        fn decode_of_encode_is_the_value(
-            symbol in ".*", cents: i64, tags in prop::collection::vec(any::<Option<u8>>(), 0..5),
-        ) {
-            let price = Price { symbol, cents, tags };
-            let frames = Json(price.clone()).encode()?;
-            prop_assert_eq!(Json::<Price>::decode(frames)?.0, price.clone());
-            let frames = MessagePack(price.clone()).encode()?;
-            prop_assert_eq!(MessagePack::<Price>::decode(frames)?.0, price);
-        }
-
-        #[test]
-        fn garbage_is_given_back_and_never_panics(
-            frames in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 0..4),
-        ) {
-            let frames: Multipart = frames.into_iter().collect();
-            if let Err(undecodable) = Json::<Price>::decode(frames.clone()) {
-                prop_assert_eq!(undecodable.into_frames(), frames.clone());
-            }
-            if let Err(undecodable) = MessagePack::<Price>::decode(frames.clone()) {
-                prop_assert_eq!(undecodable.into_frames(), frames);
-            }
-        }
-    }
-
-    #[test]
-    fn deeply_nested_json_is_an_error() {
-        let bomb: Multipart = "[".repeat(100_000).into();
-        assert!(Json::<serde_json::Value>::decode(bomb).is_err());
-        let bomb: Multipart = vec![0x91_u8; 100_000].into();
-        assert!(MessagePack::<serde_json::Value>::decode(bomb).is_err());
-    }
-}
+mod tests;

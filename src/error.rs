@@ -80,6 +80,36 @@ pub enum ErrorKind {
     /// Frames could not be turned into a value.
     #[error("cannot decode")]
     Decode,
+    /// No peer is connected; the call has not left.
+    #[error("no peer is connected")]
+    Unreachable,
+    /// The peer was lost while it had the call; whether it was served is not known.
+    #[error("the peer was lost while it had the call")]
+    PeerLost,
+    /// The service has as many calls under way as it takes.
+    #[error("the service is overloaded")]
+    Overloaded,
+    /// The service does not know a message of this name.
+    #[error("the service does not know the message")]
+    UnknownMessage,
+    /// The service takes bodies in another codec.
+    #[error("the service uses another codec")]
+    WrongCodec,
+    /// The peer speaks another version of the envelope, or does not speak it.
+    #[error("the peer does not speak this protocol")]
+    Incompatible,
+    /// The service cannot decode the message; see [`Decode`](Self::Decode) for this side.
+    #[error("the service cannot decode the message")]
+    RemoteDecode,
+    /// The service cannot encode the result; see [`Encode`](Self::Encode) for this side.
+    #[error("the service cannot encode the result")]
+    RemoteEncode,
+    /// A body is longer than the service, or this caller, takes.
+    #[error("too large")]
+    TooLarge,
+    /// The actor that would handle the call has stopped.
+    #[error("the remote actor has stopped")]
+    Stopped,
     /// A user's closure panicked.
     #[error("a handler panicked")]
     Panicked,
@@ -110,6 +140,10 @@ impl ErrorKind {
             | Self::TimedOut
             | Self::Unroutable
             | Self::RoutingIdInUse
+            | Self::Unreachable
+            | Self::PeerLost
+            | Self::Overloaded
+            | Self::Stopped
             | Self::System => true,
             Self::InvalidEndpoint
             | Self::InvalidOption
@@ -121,6 +155,12 @@ impl ErrorKind {
             | Self::Closed
             | Self::Encode
             | Self::Decode
+            | Self::UnknownMessage
+            | Self::WrongCodec
+            | Self::Incompatible
+            | Self::RemoteDecode
+            | Self::RemoteEncode
+            | Self::TooLarge
             | Self::Panicked
             | Self::GaveUp => false,
         }

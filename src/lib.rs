@@ -99,6 +99,7 @@ mod messages;
 mod multipart;
 mod options;
 pub mod prelude;
+mod remote;
 mod shield;
 mod sys;
 mod topic;
@@ -110,7 +111,12 @@ pub use actors::{
     RouterSocket, Socket, StreamSocket, SubSocket, XPubSocket, XSubSocket,
 };
 pub use blueprint::Blueprint;
-pub use codec::{Json, MessagePack};
+#[cfg(feature = "json")]
+pub use codec::Json;
+#[cfg(feature = "messagepack")]
+pub use codec::MessagePack;
+#[cfg(feature = "postcard")]
+pub use codec::Postcard;
 pub use counters::Counter;
 pub use deliver::{Batch, BatchIter, Delivery, IntoReceiver, OneWay, Receiver, Values};
 pub use endpoint::{Endpoint, EndpointError, IntoEndpoint, Transport};
@@ -131,6 +137,10 @@ pub use messages::{
 pub use multipart::{Frame, Frames, Multipart};
 pub use options::{
     Effect, GssapiName, OptionName, Overflow, QueueLimits, SocketOption, UnknownOption,
+};
+pub use remote::{
+    Bodies, Call, Client, DefaultFormat, FramesCall, Info, Ping, Raw, Remote, RemoteRecipient,
+    Retry, Route, RouteStats, Routed, Service, ServiceInfo, ServiceStats, Stats,
 };
 pub use topic::Topic;
 pub use topology::Topology;

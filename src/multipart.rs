@@ -448,6 +448,15 @@ impl Iterator for Frames {
     }
 }
 
+impl DoubleEndedIterator for Frames {
+    fn next_back(&mut self) -> Option<Frame> {
+        match &mut self.0 {
+            Left::One(frame) => frame.take(),
+            Left::More(frames) => frames.next_back(),
+        }
+    }
+}
+
 impl ExactSizeIterator for Frames {}
 
 impl IntoIterator for Multipart {

@@ -5,7 +5,13 @@
 
 pub use actix::prelude::*;
 
-pub use crate::codec::{Codec, Decode, Encode, Json, MessagePack};
+#[cfg(feature = "json")]
+pub use crate::codec::Json;
+#[cfg(feature = "messagepack")]
+pub use crate::codec::MessagePack;
+#[cfg(feature = "postcard")]
+pub use crate::codec::Postcard;
+pub use crate::codec::{Codec, Decode, Encode, Format};
 pub use crate::deliver::{Batch, Receiver, Values};
 pub use crate::messages::{
     Admission, Bind, Captured, Close, Connect, ConnectAs, ConnectionChange, ConnectionEvent,
@@ -15,8 +21,9 @@ pub use crate::messages::{
     Unbind, Unsubscribe, WaitConnected, WaitSubscribers, Watch,
 };
 pub use crate::{
-    Counter, DealerSocket, Error, ErrorKind, Factory, Frame, Multipart, OptionName, Overflow,
-    PairSocket, Proxy, PubSocket, PullSocket, PushSocket, QueueLimits, RepSocket, ReplySocket,
-    ReqSocket, RequestSocket, RestartPolicy, RouterSocket, SocketOption, StreamSocket, SubSocket,
-    Topic, TopicFraming, XPubSocket, XSubSocket,
+    Call, Client, Counter, DealerSocket, Error, ErrorKind, Factory, Frame, Multipart, OptionName,
+    Overflow, PairSocket, Proxy, PubSocket, PullSocket, PushSocket, QueueLimits, Remote,
+    RemoteRecipient, RepSocket, ReplySocket, ReqSocket, RequestSocket, RestartPolicy, Retry, Route,
+    RouterSocket, Service, SocketOption, StreamSocket, SubSocket, Topic, TopicFraming, XPubSocket,
+    XSubSocket,
 };

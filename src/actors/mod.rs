@@ -12,6 +12,7 @@
 )]
 
 mod alarm;
+mod call;
 mod connections;
 mod control;
 mod events;

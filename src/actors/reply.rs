@@ -200,6 +200,9 @@ impl Inbound for Answering {
 
     fn register(&mut self, cx: &mut Context<'_>) {
         self.desk.register(cx.waker());
+        if let Some(receiver) = &mut self.setup.receiver {
+            receiver.tend(cx);
+        }
     }
 
     fn take_answers(&mut self, queue: &mut Queue<Ticket>, around: &mut Surroundings) {
@@ -216,7 +219,8 @@ impl Inbound for Answering {
     }
 
     fn next_deadline(&self) -> Option<Instant> {
-        self.ages.next()
+        let receivers = self.setup.receiver.as_ref().and_then(Receiver::next_deadline);
+        [self.ages.next(), receivers].into_iter().flatten().min()
     }
 
     fn done(&mut self, ticket: Ticket, outcome: Outcome, around: &mut Surroundings) {

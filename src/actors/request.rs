@@ -38,6 +38,7 @@ use crate::topology::Setting;
 pub struct RequestSetup {
     pub(crate) timeout: Option<Duration>,
     pub(crate) withdraw: bool,
+    pub(crate) unreachable_after: Option<Duration>,
     pub(crate) max_in_flight: usize,
     /// Of REQ alone: `ZMQ_REQ_CORRELATE`.
     pub(crate) correlate: bool,
@@ -45,7 +46,13 @@ pub struct RequestSetup {
 
 impl Default for RequestSetup {
     fn default() -> Self {
-        Self { timeout: None, withdraw: true, max_in_flight: 262_144, correlate: false }
+        Self {
+            timeout: None,
+            withdraw: true,
+            unreachable_after: None,
+            max_in_flight: 262_144,
+            correlate: false,
+        }
     }
 }
 
@@ -170,7 +177,7 @@ impl Table {
 }
 
 /// Who waits for a reply, whatever it is decoded into.
-trait Waiter {
+pub(super) trait Waiter {
     fn finish(self: Box<Self>, outcome: Result<Multipart>) -> std::result::Result<(), Undecodable>;
     /// Ready when nobody waits any more.
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()>;
@@ -244,7 +251,7 @@ impl Cancelled {
 /// The response to a request: a refusal, or parked until the reply.
 pub struct Replying<R>(ReplyingState, std::marker::PhantomData<fn() -> R>);
 
-enum ReplyingState {
+pub(super) enum ReplyingState {
     Refused(Error, Arc<Shared>),
     Later { table: Rc<RefCell<Table>>, cancelled: Arc<Cancelled>, id: Uuid },
 }
@@ -268,25 +275,29 @@ where
     R: Decode + Send,
 {
     fn handle(self, _ctx: &mut A::Context, sender: Option<OneshotSender<Result<R>>>) {
-        match self.0 {
-            ReplyingState::Refused(error, shared) => {
-                let told = sender.is_some_and(|sender| sender.send(Err(error)).is_ok());
-                if !told {
-                    shared.count(Counter::Lost, 1);
-                }
-            }
-            ReplyingState::Later { table, cancelled, id } => {
+        self.0.answer(sender.map(|sender| -> Box<dyn Waiter> { Box::new(Awaits(sender)) }));
+    }
+}
+
+impl ReplyingState {
+    /// Parks who waits, or tells of the refusal.
+    pub(super) fn answer(self, waiter: Option<Box<dyn Waiter>>) {
+        match self {
+            Self::Refused(error, shared) => match waiter {
+                Some(waiter) => drop(waiter.finish(Err(error))),
+                None => shared.count(Counter::Lost, 1),
+            },
+            Self::Later { table, cancelled, id } => {
                 let mut table = table.borrow_mut();
                 let Some(open) = table.open.get_mut(&id) else { return };
                 // `do_send`: nobody waits, the request goes out all the same,
                 // and its reply is counted as late.
-                let Some(sender) = sender else {
+                let Some(mut waiter) = waiter else {
                     if !table.in_step {
                         table.close(&id);
                     }
                     return;
                 };
-                let mut waiter: Box<dyn Waiter> = Box::new(Awaits(sender));
                 if cancelled.is_gone(id, &mut *waiter) {
                     cancelled.ids.lock().unwrap_or_else(PoisonError::into_inner).push(id);
                     cancelled.waker.wake();
@@ -301,6 +312,15 @@ impl Requesting {
     fn new(setup: RequestSetup, step: Option<Step>) -> Self {
         let table = Table { in_step: step.is_some(), ..Table::default() };
         Self { setup, table: Rc::new(RefCell::new(table)), cancelled: Arc::default(), step }
+    }
+
+    /// How long a request with this timeout waits.
+    pub(super) const fn timeout(&self, timeout: Timeout) -> Option<Duration> {
+        match timeout {
+            Timeout::Socket => self.setup.timeout,
+            Timeout::None => None,
+            Timeout::After(timeout) => Some(timeout),
+        }
     }
 
     /// A request as it goes to libzmq.
@@ -541,15 +561,18 @@ where
 
     fn handle(&mut self, request: Request<B, R>, ctx: &mut ActorContext<Self>) -> Replying<R> {
         self.breathe(ctx);
-        let state = self
-            .begin(request)
-            .unwrap_or_else(|error| ReplyingState::Refused(error, Arc::clone(self.shared())));
-        Replying::new(state)
+        let begun = self.begin(request);
+        Replying::new(self.replying(begun))
     }
 }
 
 impl<K: Requests + Pattern<Inbound = Requesting>> Socket<K> {
-    fn begin<B: Encode, R>(&mut self, request: Request<B, R>) -> Result<ReplyingState> {
+    /// What becomes of a request that has begun, or not.
+    pub(super) fn replying(&self, begun: Result<ReplyingState>) -> ReplyingState {
+        begun.unwrap_or_else(|error| ReplyingState::Refused(error, Arc::clone(self.shared())))
+    }
+
+    pub(super) fn begin<B: Encode, R>(&mut self, request: Request<B, R>) -> Result<ReplyingState> {
         let mut parts = encoded(request.body)?;
         if let Err(error) = self.check_open() {
             return Err(error.with_message(parts));
@@ -568,11 +591,7 @@ impl<K: Requests + Pattern<Inbound = Requesting>> Socket<K> {
             return Err(error.with_message(parts));
         }
         let since = Instant::now();
-        let timeout = match request.timeout {
-            Timeout::Socket => part.setup.timeout,
-            Timeout::None => None,
-            Timeout::After(timeout) => Some(timeout),
-        };
+        let timeout = part.timeout(request.timeout);
         let (table, cancelled) = (Rc::clone(&part.table), Arc::clone(&part.cancelled));
         // A deadline beyond what the clock can tell is none.
         let deadline = timeout.and_then(|timeout| since.checked_add(timeout));

@@ -17,6 +17,7 @@ mod inline;
 use std::fmt;
 use std::marker::PhantomData;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use actix::dev::ToEnvelope;
 use actix::{Actor, Addr, Handler, Message, Recipient};
@@ -25,6 +26,7 @@ pub use batch::{Batch, BatchIter};
 pub(crate) use each::let_go;
 
 use crate::codec::{Codec, Undecodable};
+use crate::error::Error;
 use crate::multipart::Multipart;
 
 /// How many deliveries a recipient may have unhandled, by default. With 4,096
@@ -57,7 +59,28 @@ pub trait OneWay: Send + 'static {
 /// `Recipient<Batch<M>>` of a delivery `M` such as
 /// `Pulled` or `TopicMessage<Json<Price>>`. [`Values`] makes those that
 /// deliver the bare value.
-pub struct Receiver<D>(Box<dyn Outlet<D> + Send>);
+pub struct Receiver<D> {
+    outlet: Box<dyn Outlet<D> + Send>,
+    /// What is wrong with it, for the opener.
+    mistake: Option<Error>,
+}
+
+impl<D> Receiver<D> {
+    /// A receiver of this mechanism.
+    pub(crate) fn of(outlet: impl Outlet<D> + Send + 'static) -> Self {
+        Self { outlet: Box::new(outlet), mistake: None }
+    }
+
+    /// With a mistake in it, or none.
+    pub(crate) fn mistaken(mut self, mistake: Option<Error>) -> Self {
+        self.mistake = mistake;
+        self
+    }
+
+    pub(crate) const fn take_mistake(&mut self) -> Option<Error> {
+        self.mistake.take()
+    }
+}
 
 impl<D: Send + 'static> Receiver<D> {
     /// Calls a closure, on the socket's own task, for each message.
@@ -70,7 +93,7 @@ impl<D: Send + 'static> Receiver<D> {
         M: Delivery<Raw = D>,
         F: FnMut(M) + Send + 'static,
     {
-        Self(Box::new(inline::Inline::<Whole<M>, _>::new(closure)))
+        Self::of(inline::Inline::<Whole<M>, _>::new(closure))
     }
 
     /// How many deliveries may be unhandled before the socket stops reading.
@@ -81,22 +104,32 @@ impl<D: Send + 'static> Receiver<D> {
     /// 4,096
     #[must_use]
     pub fn window(mut self, deliveries: usize) -> Self {
-        self.0.set_window(deliveries.max(1));
+        self.outlet.set_window(deliveries.max(1));
         self
     }
 
     /// How many deliveries may be made, at least one when it is ready.
     pub(crate) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, Gone>> {
-        self.0.poll_room(cx)
+        self.outlet.poll_room(cx)
     }
 
     /// Delivers one message. The user's closure or decoder may panic.
     pub(crate) fn deliver(&mut self, delivery: D) -> Result<(), Undecodable> {
-        self.0.deliver(delivery)
+        self.outlet.deliver(delivery)
     }
 
     pub(crate) fn flush(&mut self) {
-        self.0.flush();
+        self.outlet.flush();
+    }
+
+    /// Goes on with what was delivered before; see [`Outlet::tend`].
+    pub(crate) fn tend(&mut self, cx: &mut Context<'_>) {
+        self.outlet.tend(cx);
+    }
+
+    /// When `tend` has something to do, at the latest.
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        self.outlet.next_deadline()
     }
 }
 
@@ -124,13 +157,13 @@ impl<D> IntoReceiver<D> for Receiver<D> {
 
 impl<M: Delivery> IntoReceiver<M::Raw> for Recipient<M> {
     fn into_receiver(self) -> Receiver<M::Raw> {
-        Receiver(Box::new(each::Each::<Whole<M>, _>::new(self, WINDOW)))
+        Receiver::of(each::Each::<Whole<M>, _>::new(self, WINDOW))
     }
 }
 
 impl<M: Delivery> IntoReceiver<M::Raw> for Recipient<Batch<M>> {
     fn into_receiver(self) -> Receiver<M::Raw> {
-        Receiver(Box::new(batch::Batches::<Whole<M>, _>::new(self, WINDOW)))
+        Receiver::of(batch::Batches::<Whole<M>, _>::new(self, WINDOW))
     }
 }
 
@@ -148,7 +181,7 @@ pub trait Values: Codec {
         A::Context: ToEnvelope<A, Self::Value>,
     {
         let recipient = actor.clone().recipient();
-        Receiver(Box::new(each::Each::<Value<Self>, _>::new(recipient, WINDOW)))
+        Receiver::of(each::Each::<Value<Self>, _>::new(recipient, WINDOW))
     }
 
     /// Delivers values in batches to an actor that handles those.
@@ -162,7 +195,7 @@ pub trait Values: Codec {
         A::Context: ToEnvelope<A, Batch<Self::Value>>,
     {
         let recipient = actor.clone().recipient();
-        Receiver(Box::new(batch::Batches::<Value<Self>, _>::new(recipient, WINDOW)))
+        Receiver::of(batch::Batches::<Value<Self>, _>::new(recipient, WINDOW))
     }
 
     /// Calls a closure with each value, as [`Receiver::inline`] does with messages.
@@ -174,7 +207,7 @@ pub trait Values: Codec {
         Self::Value: Send + 'static,
         F: FnMut(Self::Value) + Send + 'static,
     {
-        Receiver(Box::new(inline::Inline::<Value<Self>, _>::new(closure)))
+        Receiver::of(inline::Inline::<Value<Self>, _>::new(closure))
     }
 }
 
@@ -212,7 +245,7 @@ impl<D: OneWay, C: Codec + crate::codec::Decode> Decoder<D> for Value<C> {
 }
 
 /// The mechanism behind a [`Receiver`].
-trait Outlet<D> {
+pub(crate) trait Outlet<D> {
     /// How many deliveries may be made, at least one; if none may, the task is
     /// woken when one may.
     fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, Gone>>;
@@ -221,6 +254,13 @@ trait Outlet<D> {
     /// Hands over what is held back.
     fn flush(&mut self) {}
     fn set_window(&mut self, _deliveries: usize) {}
+    /// Goes on with what was delivered before, each turn; the task is woken when
+    /// there is more to do.
+    fn tend(&mut self, _cx: &mut Context<'_>) {}
+    /// When `tend` has something to do, at the latest.
+    fn next_deadline(&self) -> Option<Instant> {
+        None
+    }
 }
 
 /// The receiver cannot take anything any more.

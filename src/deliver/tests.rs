@@ -101,7 +101,7 @@ impl Delivery for Picky {
 
     fn from_raw(Pulled(frames): Pulled) -> Result<Self, Undecodable> {
         match frames[0].as_str() {
-            Some("bad") => Err(Undecodable::new(frames, CodecError::Framing("bad"))),
+            Some("bad") => Err(Undecodable::new(frames, CodecError::Framing("bad".into()))),
             Some("panic") => panic!("as asked"),
             _ => Ok(Self(text(&frames))),
         }

@@ -142,7 +142,7 @@ impl RestartPolicy {
     }
 
     /// Returns the delay before restart number `attempt`, counted from 0.
-    fn delay(&self, attempt: u32, random: f64) -> Duration {
+    pub(crate) fn delay(&self, attempt: u32, random: f64) -> Duration {
         // The power may be infinite, and zero times infinity is no number.
         let growth = self.factor.powf(f64::from(attempt)).min(f64::MAX);
         let grown = (self.initial.as_secs_f64() * growth).min(self.max.as_secs_f64());

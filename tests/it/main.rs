@@ -30,7 +30,9 @@ mod pipeline;
 mod proxy;
 mod pubsub;
 mod pump;
+
 mod regressions;
+mod remote;
 mod reqrep;
 mod restart;
 mod routed;

@@ -1,0 +1,343 @@
+//! From a name to whoever handles its messages, with a bound on how many at a time.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use actix::Recipient;
+use actix::dev::RecipientRequest;
+use futures::Stream;
+use futures::stream::FuturesUnordered;
+
+use super::body::{Bodies, FramesCall, Raw, Remote, Sendable};
+use super::stats::{RouteStats, Tally};
+use crate::framing::call::{Answer, Failure, failure};
+use crate::messages::Responder;
+use crate::multipart::Multipart;
+use crate::shield::shielded;
+
+/// How many calls of a route are under way at a time, by default.
+const LIMIT: usize = 1_024;
+
+/// Who handles a message of one name, and how many of them at a time.
+///
+/// A `Recipient<M>` alone is a route, too, with all defaults.
+///
+/// # Examples
+/// ```
+/// use actix::prelude::*;
+/// use actix_zmq::{Route, Service};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Message, Serialize, Deserialize)]
+/// #[rtype(result = "i64")]
+/// struct Add(i64, i64);
+///
+/// fn service(adder: Recipient<Add>, old: Recipient<Add>) -> Service {
+///     Service::new("calculator")
+///         .route(adder)
+///         .route(Route::to(old).name("add.v1").limit(16))
+///         .route(Route::inline(|Add(a, b): Add| a - b).name("subtract"))
+/// }
+/// ```
+#[must_use = "a route does nothing until a service has it"]
+pub struct Route<M: Sendable> {
+    pub(super) name: Option<Cow<'static, str>>,
+    limit: usize,
+    target: Target<M>,
+}
+
+enum Target<M: Sendable> {
+    Recipient(Recipient<M>),
+    Inline(Box<dyn FnMut(M) -> M::Result + Send>),
+}
+
+impl<M: Sendable> Route<M> {
+    const fn new(target: Target<M>) -> Self {
+        Self { name: None, limit: LIMIT, target }
+    }
+
+    /// The name that callers use, 1 to 255 bytes that do not begin with `$`.
+    ///
+    /// # Default
+    /// [`Remote::wire_name`]
+    pub fn name(mut self, name: impl Into<Cow<'static, str>>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// How many of its calls may wait in the actor's mailbox or be handled at a
+    /// time; more are answered as [`Overloaded`](crate::ErrorKind::Overloaded)
+    /// at once. At least 1.
+    ///
+    /// # Default
+    /// 1,024
+    pub fn limit(mut self, calls: usize) -> Self {
+        self.limit = calls.max(1);
+        self
+    }
+}
+
+impl<M: Remote> Route<M> {
+    /// To an actor.
+    pub const fn to(recipient: Recipient<M>) -> Self {
+        Self::new(Target::Recipient(recipient))
+    }
+
+    /// To a closure on the socket's own task, which must not take long. A panic
+    /// in it is answered as [`Stopped`](crate::ErrorKind::Stopped).
+    pub fn inline(closure: impl FnMut(M) -> M::Result + Send + 'static) -> Self {
+        Self::new(Target::Inline(Box::new(closure)))
+    }
+}
+
+impl Route<FramesCall> {
+    /// Frames, as they are, to an actor.
+    pub fn frames(name: impl Into<Cow<'static, str>>, recipient: Recipient<FramesCall>) -> Self {
+        Self::new(Target::Recipient(recipient)).name(name)
+    }
+
+    /// Frames, as they are, to a closure on the socket's own task.
+    pub fn frames_inline(
+        name: impl Into<Cow<'static, str>>,
+        closure: impl FnMut(FramesCall) -> Multipart + Send + 'static,
+    ) -> Self {
+        Self::new(Target::Inline(Box::new(closure))).name(name)
+    }
+}
+
+impl<M: Remote> From<Recipient<M>> for Route<M> {
+    fn from(recipient: Recipient<M>) -> Self {
+        Self::to(recipient)
+    }
+}
+
+impl<M: Sendable> fmt::Debug for Route<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Route")
+            .field("name", &self.name)
+            .field("limit", &self.limit)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A call that a service has taken.
+pub(super) struct Taken {
+    pub(super) body: Multipart,
+    pub(super) at: Instant,
+    pub(super) expires: Option<Instant>,
+    pub(super) responder: Responder,
+}
+
+/// A route of a service, whatever its message is.
+pub(super) trait Serve {
+    fn codec(&self) -> &'static str;
+    /// Takes a call, or gives it back with the reason.
+    fn take(&mut self, call: Taken);
+    /// Answers what is done; the task is woken for the rest.
+    fn poll(&mut self, cx: &mut Context<'_>);
+    /// Gives up what nobody awaits any more.
+    fn expire(&mut self, now: Instant);
+    /// When `expire` has something to do, at the earliest.
+    fn next_expiry(&self) -> Option<Instant>;
+    fn stats(&self, name: &str) -> RouteStats;
+    fn add_errors(&self, all: &mut BTreeMap<String, u64>);
+}
+
+/// A route with its calls under way.
+pub(super) struct Typed<M: Sendable, B> {
+    target: Target<M>,
+    limit: usize,
+    running: FuturesUnordered<Running<M>>,
+    /// No call expires before this.
+    next_expiry: Option<Instant>,
+    tally: Tally,
+    bodies: PhantomData<fn(B)>,
+}
+
+/// A call that an actor has, or is to have.
+struct Running<M: Sendable> {
+    /// Dropped, the message is not handled any more if it was not yet.
+    request: Option<Pin<Box<RecipientRequest<M>>>>,
+    responder: Option<Responder>,
+    at: Instant,
+    expires: Option<Instant>,
+    /// Of a call that may expire.
+    waker: Option<Waker>,
+}
+
+/// What became of a call, and who is to be told.
+struct Done<R> {
+    outcome: Result<R, Failure>,
+    responder: Option<Responder>,
+    at: Instant,
+}
+
+impl<M: Sendable> Future for Running<M> {
+    type Output = Done<M::Result>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let outcome = match self.request.as_mut().map(|request| request.as_mut().poll(cx)) {
+            Some(Poll::Ready(answer)) => answer.map_err(|_| Failure::Stopped),
+            None => Err(Failure::Expired),
+            Some(Poll::Pending) => {
+                if self.expires.is_some() {
+                    self.waker = Some(cx.waker().clone());
+                }
+                return Poll::Pending;
+            }
+        };
+        Poll::Ready(Done { outcome, responder: self.responder.take(), at: self.at })
+    }
+}
+
+impl<M, B> Typed<M, B>
+where
+    M: Sendable,
+    B: Bodies<M>,
+{
+    pub(super) fn new(route: Route<M>) -> Self {
+        Self {
+            target: route.target,
+            limit: route.limit,
+            running: FuturesUnordered::new(),
+            next_expiry: None,
+            tally: Tally::default(),
+            bodies: PhantomData,
+        }
+    }
+
+    fn refuse(&mut self, responder: Responder, why: Failure, text: String) {
+        self.tally.refused(why);
+        answer(responder, failure(why, text));
+    }
+
+    fn done(&mut self, done: Done<M::Result>) {
+        let Done { outcome, responder, at } = done;
+        let Some(responder) = responder else { return };
+        let written = match outcome {
+            Ok(result) => shielded(|| B::write_result(&result))
+                .map_err(|text| format!("panicked: {text}"))
+                .and_then(|written| written.map_err(|error| error.to_string()))
+                .map_err(|text| (Failure::Unencodable, text)),
+            Err(Failure::Stopped) => Err((Failure::Stopped, "the actor has stopped".to_owned())),
+            Err(why) => Err((why, "nobody awaits it any more".to_owned())),
+        };
+        match written {
+            Ok(body) => {
+                self.tally.answered(at.elapsed());
+                let mut frames = Multipart::with_capacity(1 + body.len());
+                frames.push(Answer::Result(B::CODEC).compose());
+                frames.extend(body);
+                answer(responder, frames);
+            }
+            Err((why, text)) => self.refuse(responder, why, text),
+        }
+    }
+}
+
+/// Answers a call. A socket that is closed has counted it.
+pub(super) fn answer(responder: Responder, frames: Multipart) {
+    let _ = responder.reply(frames);
+}
+
+impl<M, B> Serve for Typed<M, B>
+where
+    M: Sendable,
+    B: Bodies<M>,
+{
+    fn codec(&self) -> &'static str {
+        B::CODEC
+    }
+
+    fn take(&mut self, Taken { body, at, expires, responder }: Taken) {
+        self.tally.taken();
+        if self.running.len() >= self.limit {
+            let text = format!("{} calls are under way", self.limit);
+            return self.refuse(responder, Failure::Overloaded, text);
+        }
+        let message = shielded(|| B::read(body))
+            .map_err(|text| format!("panicked: {text}"))
+            .and_then(|read| read.map_err(|error| error.to_string()));
+        let message = match message {
+            Ok(message) => message,
+            Err(text) => return self.refuse(responder, Failure::Undecodable, text),
+        };
+        match &mut self.target {
+            Target::Inline(closure) => {
+                let outcome = shielded(|| closure(message)).map_err(|_| Failure::Stopped);
+                self.done(Done { outcome, responder: Some(responder), at });
+            }
+            Target::Recipient(recipient) => {
+                let request = Some(Box::pin(recipient.send(message)));
+                let responder = Some(responder);
+                self.running.push(Running { request, responder, at, expires, waker: None });
+                let earliest = [self.next_expiry, expires].into_iter().flatten().min();
+                self.next_expiry = earliest;
+            }
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) {
+        while !self.running.is_empty()
+            && let Poll::Ready(Some(done)) = Pin::new(&mut self.running).poll_next(cx)
+        {
+            self.done(done);
+        }
+    }
+
+    fn expire(&mut self, now: Instant) {
+        if self.next_expiry.is_none_or(|at| at > now) {
+            return;
+        }
+        let mut next = None::<Instant>;
+        for running in self.running.iter_mut() {
+            match running.expires {
+                Some(at) if at <= now => {
+                    running.request = None;
+                    if let Some(waker) = running.waker.take() {
+                        waker.wake();
+                    }
+                }
+                Some(at) => next = Some(next.map_or(at, |next| next.min(at))),
+                None => {}
+            }
+        }
+        self.next_expiry = next;
+    }
+
+    fn next_expiry(&self) -> Option<Instant> {
+        self.next_expiry
+    }
+
+    fn stats(&self, name: &str) -> RouteStats {
+        self.tally.stats(name, self.limit, self.running.len())
+    }
+
+    fn add_errors(&self, all: &mut BTreeMap<String, u64>) {
+        self.tally.errors.add_to(all);
+    }
+}
+
+impl<M, B> Typed<M, B>
+where
+    M: Sendable,
+    B: Bodies<M>,
+    Self: Send,
+{
+    pub(super) fn boxed(route: Route<M>) -> Box<dyn Serve + Send> {
+        Box::new(Self::new(route))
+    }
+}
+
+/// When a call expires that is so old already: nothing for one that never does.
+pub(super) fn expiry(now: Instant, timeout: Option<Duration>, age: Duration) -> Option<Instant> {
+    timeout.map(|timeout| now + timeout.saturating_sub(age))
+}
+
+pub(super) type FramesRoute = Typed<FramesCall, Raw>;
