@@ -31,6 +31,8 @@ use support::{Outcome, announce, print};
 const LINGER: Duration = Duration::from_secs(60);
 /// How long the other end may take to appear.
 const APPEARANCE: Duration = Duration::from_secs(60);
+/// The timeout of each of many requests: armed as a program would, and never due.
+const ARMED: Duration = Duration::from_secs(60);
 /// How long nothing may move once something has.
 const PATIENCE: Duration = Duration::from_secs(3);
 
@@ -288,7 +290,8 @@ impl Tool {
                 Ok(Figures::latency(load, asked, used).sent(load.count))
             }
             Self::ReqCli { connect_to, load, window, actor } => {
-                let socket = Place::from(actor).put(RequestSocket::connect(connect_to));
+                let socket = RequestSocket::connect(connect_to).timeout(ARMED);
+                let socket = Place::from(actor).put(socket);
                 let socket = zmq.send(Open(socket)).await??;
                 announce(zmq).await?;
                 socket.send(WaitConnected::within(APPEARANCE)).await??;
