@@ -10,7 +10,8 @@ use std::io;
 use std::task::{Context as TaskContext, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use crate::engine::deadlines::Deadlines;
+use crate::engine::deadlines::{Deadlines, Due};
+use crate::engine::entries::{Entries, Key};
 use crate::engine::fd::{Fd, Wakeup};
 use crate::engine::port::{Port, Sends, Sent};
 use crate::engine::pump::{Inlet, Moved, Pump, Turn};
@@ -259,9 +260,10 @@ impl Outbox {
     }
 }
 
-/// The table of deadlines.
+/// The deadlines of requests, and the requests themselves.
 pub struct Table {
-    deadlines: Deadlines<u64>,
+    deadlines: Deadlines<u32>,
+    requests: Entries<Due>,
     start: Instant,
     next: u64,
 }
@@ -270,24 +272,32 @@ impl Table {
     /// With so many entries that stay.
     #[must_use]
     pub fn new(entries: u64) -> Self {
-        let mut table = Self { deadlines: Deadlines::new(), start: Instant::now(), next: 0 };
+        let (deadlines, requests) = (Deadlines::new(), Entries::counting_from(0));
+        let mut table = Self { deadlines, requests, start: Instant::now(), next: 0 };
         for _ in 0..entries {
             table.insert(LATER);
         }
         table
     }
 
-    fn insert(&mut self, from: Duration) -> (Instant, u64) {
+    fn insert(&mut self, from: Duration) -> Option<Key> {
         self.next += 1;
-        let at = self.start + from + Duration::from_nanos(self.next);
-        self.deadlines.insert(at, self.next);
-        (at, self.next)
+        let due = self.deadlines.due(self.start, from + Duration::from_nanos(self.next))?;
+        let key = self.requests.insert(due);
+        self.deadlines.insert(due, key.place);
+        Some(key)
     }
 
     /// So many requests whose replies come. The result is how many were found.
     pub fn replies(&mut self, requests: usize) -> usize {
-        let entered: Vec<_> = (0..requests).map(|_| self.insert(LATER)).collect();
-        entered.into_iter().filter(|(at, id)| self.deadlines.remove(*at, *id)).count()
+        let entered: Vec<_> = (0..requests).filter_map(|_| self.insert(LATER)).collect();
+        let Self { deadlines, requests, .. } = self;
+        let found = entered.into_iter().filter(|key| {
+            let found = requests.remove(*key).is_some();
+            deadlines.removed(|due, place| has(requests, due, place));
+            found
+        });
+        found.count()
     }
 
     /// So many requests whose time is up. The result is how many those were.
@@ -296,8 +306,18 @@ impl Table {
             self.insert(Duration::ZERO);
         }
         let now = self.start + Duration::from_nanos(self.next);
-        std::iter::from_fn(|| self.deadlines.pop_due(now)).count()
+        let Self { deadlines, requests, .. } = self;
+        let due = std::iter::from_fn(|| {
+            let place = deadlines.pop_due(now, |due, place| has(requests, due, place))?;
+            let key = requests.at(place).map(|(key, _)| key)?;
+            requests.remove(key)
+        });
+        due.count()
     }
+}
+
+fn has(requests: &Entries<Due>, due: Due, place: u32) -> bool {
+    requests.at(place).is_some_and(|(_, entered)| *entered == due)
 }
 
 /// Later than any deadline that a bench lets pass.

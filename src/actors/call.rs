@@ -4,16 +4,15 @@ use std::fmt;
 use std::future::poll_fn;
 use std::marker::PhantomData;
 use std::pin::pin;
-use std::task::{Context, Poll};
+use std::task::Context;
 use std::time::{Duration, Instant};
 
 use actix::dev::{MessageResponse, OneshotSender};
 use actix::{Addr, AsyncContext, Context as ActorContext, Handler};
 use futures::future::{Either, select};
-use tokio::task::unconstrained;
 
 use super::pattern::Pattern;
-use super::request::{ReplyingState, Requesting, Waiter};
+use super::request::{Awaiting, ReplyingState, Requesting, Waiter, poll_closed};
 use super::socket::Socket;
 use crate::codec::{Decode, Undecodable};
 use crate::error::{Error, ErrorKind, Result};
@@ -99,8 +98,8 @@ where
     ) {
         match self.state {
             State::Once(state) => {
-                state.answer(asker.map(|asker| -> Box<dyn Waiter> {
-                    Box::new(Awaits::<M, B> { asker, bodies: PhantomData })
+                state.answer(asker.map(|asker| {
+                    Waiter::Value(Box::new(Awaits::<M, B> { asker, bodies: PhantomData }))
                 }));
             }
             State::Again(again) => {
@@ -117,7 +116,7 @@ struct Awaits<M: Sendable, B> {
     bodies: PhantomData<fn(B)>,
 }
 
-impl<M: Sendable, B: Bodies<M>> Waiter for Awaits<M, B> {
+impl<M: Sendable, B: Bodies<M>> Awaiting for Awaits<M, B> {
     fn finish(self: Box<Self>, outcome: Result<Multipart>) -> std::result::Result<(), Undecodable> {
         let (outcome, unreadable) = match outcome {
             Ok(frames) => answered::<M, B>(frames),
@@ -128,8 +127,12 @@ impl<M: Sendable, B: Bodies<M>> Waiter for Awaits<M, B> {
         unreadable.map_or(Ok(()), Err)
     }
 
-    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        pin!(unconstrained(poll_fn(|cx| self.asker.poll_closed(cx)))).poll(cx)
+    fn poll_gone(&mut self, cx: &mut Context<'_>) -> bool {
+        poll_closed(&mut self.asker, cx)
+    }
+
+    fn is_gone(&self) -> bool {
+        self.asker.is_closed()
     }
 }
 

@@ -6,13 +6,13 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use futures::channel::oneshot;
-use uuid::Uuid;
 
 use super::events::Events;
 use super::shared::Shared;
 use crate::codec::Undecodable;
 use crate::counters::Counter;
 use crate::deliver::{Gone, Receiver};
+use crate::engine::entries::Key;
 pub(crate) use crate::engine::port::Admitted;
 use crate::engine::port::Sends;
 use crate::engine::queue::{Bound, Outcome, Queue};
@@ -32,8 +32,8 @@ pub(crate) enum Ticket {
     Send { slot: usize, topic: usize },
     /// The same, for one of many that were sent at once.
     Part { batch: usize, topic: usize },
-    /// A request's id.
-    Request(Uuid),
+    /// A request.
+    Request(Key),
     /// Who wants to know that a reply left.
     Reply(Option<oneshot::Sender<Result<()>>>),
 }
@@ -281,14 +281,24 @@ pub trait Inbound {
     /// Hands over what was held back for a batch.
     fn flush(&mut self) {}
 
-    /// Registers the task with everything that may have news for it.
+    /// A turn begins: registers the task with everything that may have news for it.
     fn register(&mut self, cx: &mut Context<'_>) {
         let _ = cx;
     }
 
-    /// Queues what receivers have answered meanwhile.
-    fn take_answers(&mut self, queue: &mut Queue<Ticket>, around: &mut Surroundings) {
-        let _ = (queue, around);
+    /// Offers what receivers have answered meanwhile, or queues it.
+    fn take_answers(
+        &mut self,
+        queue: &mut Queue<Ticket>,
+        around: &mut Surroundings,
+        offer: &mut dyn FnMut(&mut Multipart) -> bool,
+    ) {
+        let _ = (queue, around, offer);
+    }
+
+    /// The turn is over.
+    fn leave(&mut self, now: Instant) {
+        let _ = now;
     }
 
     /// Ends what is due or given up.

@@ -1,6 +1,5 @@
 //! REPLY and REP: routes, kept until their request is answered.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::task::Context;
 use std::time::{Duration, Instant};
@@ -9,7 +8,8 @@ use super::handing::require_receiver;
 use super::pattern::{Inbound, Pattern, Receiving, Surroundings, Ticket, Wiring, refused};
 use crate::counters::Counter;
 use crate::deliver::Receiver;
-use crate::engine::deadlines::Deadlines;
+use crate::engine::deadlines::{Deadlines, Due};
+use crate::engine::entries::{Entries, Key};
 use crate::engine::port::Sends;
 use crate::engine::queue::{Outcome, Queue};
 use crate::error::{Error, ErrorKind, Result};
@@ -19,6 +19,11 @@ use crate::messages::{Answer, Answered, EventKind, IncomingRequest, ReplyDesk, R
 use crate::multipart::Multipart;
 use crate::sys;
 use crate::topology::Setting;
+
+/// More cannot be told apart by their places.
+const MOST: usize = 1 << 31;
+/// For how many answers there is room when a burst is over.
+const ROOM_KEPT: usize = 1_024;
 
 /// What REPLY's blueprint sets.
 #[derive(Debug)]
@@ -107,10 +112,15 @@ impl Receiving for kinds::Rep {
 #[derive(Debug)]
 pub struct Answering {
     setup: ReplySetup,
-    routes: HashMap<u64, Route>,
-    ages: Deadlines<u64>,
-    next: u64,
+    routes: Entries<Route>,
+    /// By place.
+    ages: Deadlines<u32>,
+    /// Routes that have come in this turn. Their age is counted from its end:
+    /// most of them are answered by then.
+    fresh: Vec<Key>,
     desk: Arc<ReplyDesk>,
+    /// What the desk is given for its list of answers.
+    answers: Vec<Answer>,
     gone: bool,
     closing: bool,
 }
@@ -118,35 +128,48 @@ pub struct Answering {
 #[derive(Debug)]
 struct Route {
     envelope: Multipart,
-    reap_at: Option<Instant>,
+    reap_at: Option<Due>,
 }
 
 impl Answering {
     fn new(setup: ReplySetup) -> Self {
         Self {
             setup,
-            routes: HashMap::new(),
+            routes: Entries::counting_from(0),
             ages: Deadlines::default(),
-            next: 0,
+            fresh: Vec::new(),
             desk: Arc::default(),
+            answers: Vec::new(),
             gone: false,
             closing: false,
         }
     }
 
-    fn close(&mut self, token: u64) -> Option<Multipart> {
-        let route = self.routes.remove(&token)?;
-        if let Some(at) = route.reap_at {
-            self.ages.remove(at, token);
+    fn close(&mut self, token: Key) -> Option<Multipart> {
+        let route = self.routes.remove(token)?;
+        if route.reap_at.is_some() {
+            let routes = &self.routes;
+            self.ages.removed(|due, place| is_due(routes, due, place));
         }
         Some(route.envelope)
     }
 
-    fn answer(&mut self, answer: Answer, queue: &mut Queue<Ticket>, around: &Surroundings) {
+    fn answer(
+        &mut self,
+        answer: Answer,
+        queue: &mut Queue<Ticket>,
+        around: &Surroundings,
+        offer: &mut dyn FnMut(&mut Multipart) -> bool,
+    ) {
         let envelope = self.close(answer.token);
         match (answer.outcome, envelope) {
             (Answered::Reply(parts, confirm), Some(envelope)) => {
-                queue.push(reqrep::reply(envelope, parts), Ticket::Reply(confirm));
+                let mut frames = reqrep::reply(envelope, parts);
+                if !queue.is_empty() || !offer(&mut frames) {
+                    queue.push(frames, Ticket::Reply(confirm));
+                } else if let Some(confirm) = confirm {
+                    let _ = confirm.send(Ok(()));
+                }
             }
             (Answered::Reply(parts, confirm), None) => {
                 // Reaped before: counted then.
@@ -163,10 +186,14 @@ impl Answering {
     }
 }
 
+fn is_due(routes: &Entries<Route>, due: Due, place: u32) -> bool {
+    routes.at(place).is_some_and(|(_, route)| route.reap_at == Some(due))
+}
+
 impl Inbound for Answering {
     fn room(&mut self, cx: &mut Context<'_>, around: &mut Surroundings) -> usize {
         // An answer wakes the task through the desk, a reaped route by the timer.
-        let unanswered = self.setup.max_unanswered.saturating_sub(self.routes.len());
+        let unanswered = self.setup.max_unanswered.min(MOST).saturating_sub(self.routes.len());
         match &mut self.setup.receiver {
             Some(receiver) if unanswered > 0 => {
                 around.room(receiver, &mut self.gone, cx).min(unanswered)
@@ -181,13 +208,8 @@ impl Inbound for Answering {
             Err(undecodable) => return around.undecodable(undecodable),
         };
         let Some(receiver) = &mut self.setup.receiver else { return };
-        let token = self.next;
-        self.next += 1;
-        let reap_at = Instant::now().checked_add(self.setup.answer_within);
-        if let Some(at) = reap_at {
-            self.ages.insert(at, token);
-        }
-        self.routes.insert(token, Route { envelope, reap_at });
+        let token = self.routes.insert(Route { envelope, reap_at: None });
+        self.fresh.push(token);
         let responder = Responder::new(token, Arc::clone(&self.desk));
         around.delivered(receiver.deliver(IncomingRequest { body, responder }));
     }
@@ -199,21 +221,45 @@ impl Inbound for Answering {
     }
 
     fn register(&mut self, cx: &mut Context<'_>) {
-        self.desk.register(cx.waker());
+        self.desk.attend(cx.waker());
         if let Some(receiver) = &mut self.setup.receiver {
             receiver.tend(cx);
         }
     }
 
-    fn take_answers(&mut self, queue: &mut Queue<Ticket>, around: &mut Surroundings) {
-        for answer in self.desk.take() {
-            self.answer(answer, queue, around);
+    fn take_answers(
+        &mut self,
+        queue: &mut Queue<Ticket>,
+        around: &mut Surroundings,
+        offer: &mut dyn FnMut(&mut Multipart) -> bool,
+    ) {
+        let mut answers = std::mem::take(&mut self.answers);
+        self.desk.swap(&mut answers);
+        for answer in answers.drain(..) {
+            self.answer(answer, queue, around, offer);
         }
+        answers.shrink_to(ROOM_KEPT);
+        self.answers = answers;
+    }
+
+    fn leave(&mut self, now: Instant) {
+        for token in self.fresh.drain(..) {
+            if let Some(route) = self.routes.get_mut(token)
+                && let Some(due) = self.ages.due(now, self.setup.answer_within)
+            {
+                route.reap_at = Some(due);
+                self.ages.insert(due, token.place);
+            }
+        }
+        self.desk.leave();
     }
 
     fn tend(&mut self, now: Instant, _queue: &mut Queue<Ticket>, around: &mut Surroundings) {
-        while let Some(token) = self.ages.pop_due(now) {
-            self.routes.remove(&token);
+        let Self { routes, ages, .. } = self;
+        while let Some(place) = ages.pop_due(now, |due, place| is_due(routes, due, place)) {
+            if let Some((token, _)) = routes.at(place) {
+                routes.remove(token);
+            }
             around.count(Counter::Reaped);
         }
     }
@@ -257,7 +303,7 @@ impl Inbound for Answering {
 
     fn closed(&mut self, around: &mut Surroundings) {
         for answer in self.desk.close() {
-            self.routes.remove(&answer.token);
+            self.routes.remove(answer.token);
             match answer.outcome {
                 Answered::Reply(parts, Some(confirm)) => {
                     around.count(Counter::Returned);

@@ -1,37 +1,38 @@
 //! REQUEST and REQ: requests in flight, each of which ends exactly once.
 
+mod table;
+
 use std::cell::RefCell;
-use std::collections::{HashMap, VecDeque};
-use std::future::poll_fn;
-use std::pin::pin;
+use std::collections::VecDeque;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, Wake, Waker};
+use std::sync::Arc;
+use std::task::Context;
 use std::time::{Duration, Instant};
 
 use actix::dev::{MessageResponse, OneshotSender};
 use actix::{Actor, Context as ActorContext, Handler};
-use futures::task::AtomicWaker;
-use tokio::task::unconstrained;
-use uuid::Uuid;
 
+pub(super) use self::table::{Awaiting, Waiter, poll_closed};
+use self::table::{Open, Table};
 use super::pattern::{Abandoned, Inbound, Pattern, Surroundings, Ticket, Wiring, refused};
 use super::shared::Shared;
 use super::socket::Socket;
-use crate::codec::{Decode, Encode, Undecodable, encoded};
+use crate::codec::{Decode, Encode, encoded};
 use crate::counters::Counter;
-use crate::engine::deadlines::Deadlines;
+use crate::engine::entries::Key;
 use crate::engine::port::Sends;
-use crate::engine::queue::{Outcome, Place, Queue};
+use crate::engine::queue::{Outcome, Queue};
 use crate::error::{Error, ErrorKind, Result};
 use crate::framing::reqrep;
 use crate::kinds::{self, Requests};
 use crate::messages::Request;
 use crate::messages::Timeout;
 use crate::multipart::Multipart;
-use crate::shield::shielded;
 use crate::sys::{self, option::OptionId};
 use crate::topology::Setting;
+
+/// More cannot be told apart by their places.
+const MOST: usize = 1 << 31;
 
 /// What REQUEST's blueprint sets.
 #[derive(Debug)]
@@ -114,7 +115,6 @@ impl Pattern for kinds::Req {
 pub struct Requesting {
     setup: RequestSetup,
     table: Rc<RefCell<Table>>,
-    cancelled: Arc<Cancelled>,
     /// Of REQ: libzmq frames the requests, and replies come in their order.
     step: Option<Step>,
 }
@@ -126,126 +126,11 @@ pub struct Requesting {
 #[derive(Debug, Default)]
 struct Step {
     /// What has left and is not answered yet, in order.
-    asked: VecDeque<Uuid>,
+    asked: VecDeque<Key>,
     /// Replies to what is not known to have left yet, in order.
     answers: VecDeque<Multipart>,
     /// Nobody awaits any more what left last.
     abandoned: bool,
-}
-
-/// The requests in flight.
-#[derive(Default)]
-struct Table {
-    open: HashMap<Uuid, Open>,
-    deadlines: Deadlines<Uuid>,
-    /// Of REQ: what nobody awaits is open, too, until its reply or its deadline.
-    in_step: bool,
-}
-
-/// A request in flight.
-struct Open {
-    /// Absent for the moment between handler and response, and for `do_send`.
-    waiter: Option<Box<dyn Waiter>>,
-    deadline: Option<Instant>,
-    since: Instant,
-    /// Its place in the outbound queue while it has not left.
-    place: Option<Place>,
-    /// The parts of an idempotent request, to be sent again.
-    again: Option<Multipart>,
-    /// Whether it had left once: then nobody can say that it was not served.
-    left: bool,
-}
-
-impl Open {
-    /// Gives the request back with an error if it has certainly not left.
-    fn give_back(&self, error: Error, unsent: Option<Multipart>) -> Error {
-        match unsent {
-            Some(parts) if !self.left => error.with_message(parts),
-            _ => error,
-        }
-    }
-}
-
-impl Table {
-    fn close(&mut self, id: &Uuid) -> Option<Open> {
-        let open = self.open.remove(id)?;
-        if let Some(at) = open.deadline {
-            self.deadlines.remove(at, *id);
-        }
-        Some(open)
-    }
-}
-
-/// Who waits for a reply, whatever it is decoded into.
-pub(super) trait Waiter {
-    fn finish(self: Box<Self>, outcome: Result<Multipart>) -> std::result::Result<(), Undecodable>;
-    /// Ready when nobody waits any more.
-    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()>;
-}
-
-struct Awaits<R>(OneshotSender<Result<R>>);
-
-impl<R: Decode + Send> Waiter for Awaits<R> {
-    fn finish(self: Box<Self>, outcome: Result<Multipart>) -> std::result::Result<(), Undecodable> {
-        let mut refused = None;
-        let outcome = outcome.and_then(|frames| {
-            let decoded = shielded(|| R::decode(frames)).map_err(|text| {
-                Error::new(ErrorKind::Decode).detail(format!("panicked: {text}"))
-            })?;
-            decoded.map_err(|undecodable| {
-                let error = Error::new(ErrorKind::Decode)
-                    .detail(undecodable.error().to_string())
-                    .with_message(undecodable.frames().clone());
-                refused = Some(undecodable);
-                error
-            })
-        });
-        // Nobody minds if the asker is gone.
-        let _ = self.0.send(outcome);
-        refused.map_or(Ok(()), Err)
-    }
-
-    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        // Outside tokio's budget: beyond it every waiter would ask to be asked
-        // again, each time all of them.
-        pin!(unconstrained(poll_fn(|cx| self.0.poll_closed(cx)))).poll(cx)
-    }
-}
-
-/// The requests whose callers may have given up.
-#[derive(Default)]
-struct Cancelled {
-    ids: Mutex<Vec<Uuid>>,
-    waker: AtomicWaker,
-}
-
-/// Woken when one caller drops its future.
-struct CancelFlag {
-    id: Uuid,
-    cancelled: Arc<Cancelled>,
-}
-
-impl Wake for CancelFlag {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.cancelled.ids.lock().unwrap_or_else(PoisonError::into_inner).push(self.id);
-        self.cancelled.waker.wake();
-    }
-}
-
-impl Cancelled {
-    fn take(&self) -> Vec<Uuid> {
-        std::mem::take(&mut *self.ids.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Whether nobody waits any more; if somebody does, we are told when that changes.
-    fn is_gone(self: &Arc<Self>, id: Uuid, waiter: &mut dyn Waiter) -> bool {
-        let flag = Waker::from(Arc::new(CancelFlag { id, cancelled: Arc::clone(self) }));
-        waiter.poll_gone(&mut Context::from_waker(&flag)).is_ready()
-    }
 }
 
 /// The response to a request: a refusal, or parked until the reply.
@@ -253,7 +138,7 @@ pub struct Replying<R>(ReplyingState, std::marker::PhantomData<fn() -> R>);
 
 pub(super) enum ReplyingState {
     Refused(Error, Arc<Shared>),
-    Later { table: Rc<RefCell<Table>>, cancelled: Arc<Cancelled>, id: Uuid },
+    Later(Rc<RefCell<Table>>, Key),
 }
 
 impl<R> Replying<R> {
@@ -275,34 +160,27 @@ where
     R: Decode + Send,
 {
     fn handle(self, _ctx: &mut A::Context, sender: Option<OneshotSender<Result<R>>>) {
-        self.0.answer(sender.map(|sender| -> Box<dyn Waiter> { Box::new(Awaits(sender)) }));
+        self.0.answer(sender.map(Waiter::new));
     }
 }
 
 impl ReplyingState {
     /// Parks who waits, or tells of the refusal.
-    pub(super) fn answer(self, waiter: Option<Box<dyn Waiter>>) {
+    pub(super) fn answer(self, waiter: Option<Waiter>) {
         match self {
-            Self::Refused(error, shared) => match waiter {
+            Self::Refused(error, shared) => match waiter.filter(|waiter| !waiter.is_gone()) {
                 Some(waiter) => drop(waiter.finish(Err(error))),
                 None => shared.count(Counter::Lost, 1),
             },
-            Self::Later { table, cancelled, id } => {
+            Self::Later(table, key) => {
                 let mut table = table.borrow_mut();
-                let Some(open) = table.open.get_mut(&id) else { return };
-                // `do_send`: nobody waits, the request goes out all the same,
-                // and its reply is counted as late.
-                let Some(mut waiter) = waiter else {
-                    if !table.in_step {
-                        table.close(&id);
-                    }
-                    return;
-                };
-                if cancelled.is_gone(id, &mut *waiter) {
-                    cancelled.ids.lock().unwrap_or_else(PoisonError::into_inner).push(id);
-                    cancelled.waker.wake();
+                match waiter {
+                    Some(waiter) => table.park(key, waiter),
+                    // `do_send`: nobody waits, the request goes out all the same,
+                    // and its reply is counted as late.
+                    None if table.in_step => {}
+                    None => drop(table.close(key)),
                 }
-                open.waiter = Some(waiter);
             }
         }
     }
@@ -310,8 +188,8 @@ impl ReplyingState {
 
 impl Requesting {
     fn new(setup: RequestSetup, step: Option<Step>) -> Self {
-        let table = Table { in_step: step.is_some(), ..Table::default() };
-        Self { setup, table: Rc::new(RefCell::new(table)), cancelled: Arc::default(), step }
+        let table = Rc::new(RefCell::new(Table::new(step.is_some())));
+        Self { setup, table, step }
     }
 
     /// How long a request with this timeout waits.
@@ -324,8 +202,12 @@ impl Requesting {
     }
 
     /// A request as it goes to libzmq.
-    fn frames(&self, id: Uuid, parts: Multipart) -> Multipart {
-        if self.step.is_some() { parts } else { reqrep::request(id, parts) }
+    fn frames(&self, key: Key, parts: Multipart) -> Multipart {
+        if self.step.is_some() {
+            parts
+        } else {
+            reqrep::request(self.table.borrow().id(key), parts)
+        }
     }
 
     /// The parts of such a request.
@@ -334,14 +216,12 @@ impl Requesting {
     }
 
     /// Ends the request that a reply belongs to.
-    fn replied(&self, id: &Uuid, parts: Multipart, around: &mut Surroundings) {
-        let open = self.table.borrow_mut().close(id);
-        match open.and_then(|open| open.waiter) {
-            Some(waiter) => {
-                if let Err(undecodable) = waiter.finish(Ok(parts)) {
-                    around.undecodable(undecodable);
-                }
-            }
+    fn replied(&self, key: Option<Key>, parts: Multipart, around: &mut Surroundings) {
+        let mut table = self.table.borrow_mut();
+        let open = key.and_then(|key| table.close(key));
+        drop(table);
+        match open.and_then(|open| open.finish(Ok(parts))) {
+            Some(decoded) => around.delivered(decoded),
             None => around.count(Counter::LateReplies),
         }
     }
@@ -351,43 +231,39 @@ impl Requesting {
         while let Some(step) = &mut self.step
             && !step.asked.is_empty()
             && let Some(parts) = step.answers.pop_front()
-            && let Some(id) = step.asked.pop_front()
+            && let Some(key) = step.asked.pop_front()
         {
-            self.replied(&id, parts, around);
+            self.replied(Some(key), parts, around);
         }
     }
 
     /// Ends a request with an error, and with its frames if they were not sent.
-    fn fail(&self, id: Uuid, error: Error, unsent: Option<Multipart>) -> bool {
-        let Some(mut open) = self.table.borrow_mut().close(&id) else { return false };
-        let Some(waiter) = open.waiter.take() else { return false };
-        let unsent = unsent.map(|frames| self.parts_of(frames));
-        let _ = waiter.finish(Err(open.give_back(error, unsent)));
-        true
+    fn fail(&self, key: Key, error: Error, unsent: Option<Multipart>) -> bool {
+        let open = self.table.borrow_mut().close(key);
+        open.is_some_and(|open| open.fail(error, || unsent.map(|frames| self.parts_of(frames))))
     }
 
     /// Ends every request; what has not left the queue is given back.
     fn fail_all(&self, kind: ErrorKind, queue: &mut Queue<Ticket>, around: &Surroundings) {
-        let ids: Vec<Uuid> = self.table.borrow().open.keys().copied().collect();
-        for id in ids {
-            let place = self.table.borrow().open.get(&id).and_then(|open| open.place);
+        let all: Vec<_> = self.table.borrow().iter().map(|(key, open)| (key, open.place)).collect();
+        for (key, place) in all {
             let unsent = place.and_then(|place| queue.withdraw(place));
             around.count(Counter::Returned);
-            self.fail(id, Error::new(kind), unsent.map(|item| item.frames));
+            self.fail(key, Error::new(kind), unsent.map(|item| item.frames));
         }
     }
 
     /// Ends a request whose caller does not wait any more, or not longer.
     fn give_up(
         &mut self,
-        id: Uuid,
+        key: Key,
         counter: Counter,
         queue: &mut Queue<Ticket>,
         around: &Surroundings,
     ) {
-        let (place, waited) = match self.table.borrow().open.get(&id) {
+        let (place, waited) = match self.table.borrow().get(key) {
             None => return,
-            Some(open) => (open.place, open.deadline.unwrap_or_else(Instant::now) - open.since),
+            Some(open) => (open.place, open.timeout()),
         };
         around.count(counter);
         let mut unsent = None;
@@ -398,13 +274,13 @@ impl Requesting {
             unsent = Some(item.frames);
         }
         if let Some(step) = &mut self.step
-            && step.asked.front() == Some(&id)
+            && step.asked.front() == Some(&key)
         {
             step.asked.clear();
             step.abandoned = true;
         }
         let error = Error::new(ErrorKind::TimedOut).detail(format!("no reply within {waited:?}"));
-        self.fail(id, error, unsent);
+        self.fail(key, error, unsent);
     }
 }
 
@@ -415,7 +291,10 @@ impl Inbound for Requesting {
             return self.pair(around);
         }
         match reqrep::parse_reply(message) {
-            Ok((id, parts)) => self.replied(&id, parts, around),
+            Ok((id, parts)) => {
+                let key = self.table.borrow().key(id);
+                self.replied(key, parts, around);
+            }
             Err(undecodable) => around.undecodable(undecodable),
         }
     }
@@ -443,41 +322,35 @@ impl Inbound for Requesting {
     }
 
     fn register(&mut self, cx: &mut Context<'_>) {
-        self.cancelled.waker.register(cx.waker());
+        self.table.borrow().register(cx.waker());
     }
 
     fn tend(&mut self, now: Instant, queue: &mut Queue<Ticket>, around: &mut Surroundings) {
-        for id in self.cancelled.take() {
-            let gone = match self.table.borrow_mut().open.get_mut(&id) {
-                Some(Open { waiter: Some(waiter), .. }) => {
-                    self.cancelled.is_gone(id, &mut **waiter)
-                }
-                _ => false,
-            };
-            if gone {
-                self.give_up(id, Counter::Cancelled, queue, around);
-            }
+        let cancelled = self.table.borrow().take_cancelled();
+        for key in cancelled {
+            self.give_up(key, Counter::Cancelled, queue, around);
         }
+        self.table.borrow_mut().start_clocks(now);
         loop {
-            let due = self.table.borrow_mut().deadlines.pop_due(now);
-            let Some(id) = due else { break };
-            self.give_up(id, Counter::TimedOut, queue, around);
+            let due = self.table.borrow_mut().pop_due(now);
+            let Some(key) = due else { break };
+            self.give_up(key, Counter::TimedOut, queue, around);
         }
     }
 
     fn next_deadline(&self) -> Option<Instant> {
-        self.table.borrow().deadlines.next()
+        self.table.borrow().next_deadline()
     }
 
     fn done(&mut self, ticket: Ticket, outcome: Outcome, around: &mut Surroundings) {
-        let Ticket::Request(id) = ticket else { return };
+        let Ticket::Request(key) = ticket else { return };
         let Some((error, counter, frames)) = refused(outcome) else {
             let mut table = self.table.borrow_mut();
-            let open = table.open.get_mut(&id).map(|open| open.place = None);
+            let open = table.get_mut(key).map(|open| open.place = None);
             drop(table);
             if let Some(step) = &mut self.step {
                 if open.is_some() {
-                    step.asked.push_back(id);
+                    step.asked.push_back(key);
                     self.pair(around);
                 } else if step.answers.pop_front().is_some() {
                     // Its caller has gone while it could not be withdrawn.
@@ -490,7 +363,7 @@ impl Inbound for Requesting {
         };
         around.count(counter);
         let kind = error.kind();
-        if !self.fail(id, error, Some(frames)) {
+        if !self.fail(key, error, Some(frames)) {
             around.lost(kind);
         }
     }
@@ -513,26 +386,25 @@ impl Inbound for Requesting {
         }
         // What has not left is sent by the next socket. What has left may have
         // been served: only idempotent requests go out a second time.
-        let sent: Vec<Uuid> = self
-            .table
-            .borrow()
-            .open
-            .iter()
-            .filter(|(_, open)| open.place.is_none())
-            .map(|(id, _)| *id)
-            .collect();
-        for id in sent {
+        let sent = |(key, open): (Key, &Open)| open.place.is_none().then_some(key);
+        let sent: Vec<Key> = self.table.borrow().iter().filter_map(sent).collect();
+        for key in sent {
             let mut table = self.table.borrow_mut();
-            let Some(open) = table.open.get_mut(&id) else { continue };
-            if comes_back && let Some(parts) = &mut open.again {
-                let parts = parts.share();
-                let frames = if self.step.is_some() { parts } else { reqrep::request(id, parts) };
-                open.place = Some(queue.push_again(frames, Ticket::Request(id)));
-                open.left = true;
-                around.count(Counter::Resent);
-            } else {
-                drop(table);
-                self.fail(id, Error::new(ErrorKind::Restarted), None);
+            let again = table.get_mut(key).and_then(|open| open.again.as_mut());
+            match again.filter(|_| comes_back).map(|parts| parts.share()) {
+                Some(parts) => {
+                    drop(table);
+                    let place = queue.push_again(self.frames(key, parts), Ticket::Request(key));
+                    if let Some(open) = self.table.borrow_mut().get_mut(key) {
+                        open.place = Some(place);
+                        open.left = true;
+                    }
+                    around.count(Counter::Resent);
+                }
+                None => {
+                    drop(table);
+                    self.fail(key, Error::new(ErrorKind::Restarted), None);
+                }
             }
         }
     }
@@ -542,12 +414,12 @@ impl Inbound for Requesting {
     }
 
     fn is_awaited(&self, ticket: &Ticket) -> bool {
-        let Ticket::Request(id) = ticket else { return false };
-        self.table.borrow().open.get(id).is_some_and(|open| open.waiter.is_some())
+        let Ticket::Request(key) = ticket else { return false };
+        self.table.borrow().get(*key).is_some_and(Open::is_awaited)
     }
 
     fn in_flight(&self) -> usize {
-        self.table.borrow().open.len()
+        self.table.borrow().len()
     }
 }
 
@@ -578,7 +450,7 @@ impl<K: Requests + Pattern<Inbound = Requesting>> Socket<K> {
             return Err(error.with_message(parts));
         }
         let part = self.inbound();
-        let (limit, in_flight) = (part.setup.max_in_flight, part.in_flight());
+        let (limit, in_flight) = (part.setup.max_in_flight.min(MOST), part.in_flight());
         if in_flight >= limit {
             let error = Error::new(ErrorKind::Full)
                 .detail("too many requests in flight")
@@ -590,28 +462,19 @@ impl<K: Requests + Pattern<Inbound = Requesting>> Socket<K> {
             let error = Error::new(ErrorKind::InvalidMessage).detail("a REQ's body has frames");
             return Err(error.with_message(parts));
         }
-        let since = Instant::now();
         let timeout = part.timeout(request.timeout);
-        let (table, cancelled) = (Rc::clone(&part.table), Arc::clone(&part.cancelled));
-        // A deadline beyond what the clock can tell is none.
-        let deadline = timeout.and_then(|timeout| since.checked_add(timeout));
-        let id = Uuid::new_v4();
+        let table = Rc::clone(&part.table);
         let again = request.idempotent.then(|| parts.share());
-        let mut frames = part.frames(id, parts);
+        let key = table.borrow_mut().insert(Open::new(again), timeout);
+        let mut frames = part.frames(key, parts);
         // Without a place it has left.
-        let place = if self.send_now(&mut frames) {
-            None
-        } else {
-            Some(self.queue_mut().push(frames, Ticket::Request(id)))
-        };
-        let mut open = table.borrow_mut();
-        if let Some(at) = deadline {
-            open.deadlines.insert(at, id);
+        if !self.send_now(&mut frames) {
+            let place = self.queue_mut().push(frames, Ticket::Request(key));
+            if let Some(open) = table.borrow_mut().get_mut(key) {
+                open.place = Some(place);
+            }
         }
-        let entry = Open { waiter: None, deadline, since, place, again, left: false };
-        open.open.insert(id, entry);
-        drop(open);
-        Ok(ReplyingState::Later { table, cancelled, id })
+        Ok(ReplyingState::Later(table, key))
     }
 }
 

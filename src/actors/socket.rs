@@ -23,7 +23,6 @@ use super::waiting::Waiting;
 use crate::blueprint::{Blueprint, Plan};
 use crate::endpoint::IntoEndpoint;
 use crate::engine::backoff::Backoff;
-use crate::engine::port::Sent;
 use crate::engine::queue::Queue;
 use crate::engine::slots::Slots;
 use crate::error::{Error, ErrorKind, Result};
@@ -244,15 +243,14 @@ impl<K: Pattern> Socket<K> {
     /// when libzmq does not take it: then it is as it was.
     pub(crate) fn send_now(&mut self, frames: &mut Multipart) -> bool {
         let Some(live) = self.live.as_mut().filter(|_| self.queue.is_empty()) else { return false };
-        let bytes = frames.byte_len() as u64;
         // The turn that follows in the same poll makes up for the edge that this
         // consumes, and finds out what has failed.
-        let taken = live.pump.offer(frames) == Ok(Sent::Accepted);
-        if taken {
+        let taken = live.pump.send_now(frames);
+        if let Some(bytes) = taken {
             self.sent_now.0 += 1;
             self.sent_now.1 += bytes;
         }
-        taken
+        taken.is_some()
     }
 
     /// Sends a message, or queues it; whoever sent it wants to know when libzmq has it.

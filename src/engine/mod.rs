@@ -22,6 +22,7 @@
 
 pub(crate) mod backoff;
 pub(crate) mod deadlines;
+pub(crate) mod entries;
 pub(crate) mod fd;
 pub(crate) mod monitor;
 pub(crate) mod port;

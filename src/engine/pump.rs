@@ -13,7 +13,7 @@ use crate::sys::{Errno, Events};
 /// ten of them.
 pub(crate) const BUDGET: usize = 512;
 /// Messages in one direction before the other has its say.
-const CHUNK: usize = 128;
+pub(crate) const CHUNK: usize = 128;
 /// The time a turn may take when messages are slow to handle.
 const SLICE: Duration = Duration::from_micros(200);
 /// How long a refused message of a socket without an exact `ZMQ_POLLOUT` waits
@@ -37,8 +37,8 @@ pub(crate) trait Inlet<T> {
     fn late(&mut self, message: Multipart) {
         drop(message);
     }
-    /// Queues what the receivers have answered meanwhile.
-    fn answer(&mut self, _queue: &mut Queue<T>) {}
+    /// Offers what the receivers have answered meanwhile, or queues it.
+    fn answer(&mut self, _queue: &mut Queue<T>, _offer: &mut dyn FnMut(&mut Multipart) -> bool) {}
     /// Hands over what was held back to make a batch.
     fn flush(&mut self) {}
     /// The next message of a stream that is sent when nothing else waits; the
@@ -72,7 +72,7 @@ pub(crate) enum Turn {
 pub(crate) struct Moved {
     pub(crate) received: u64,
     pub(crate) received_bytes: u64,
-    /// Of streams; the queue counts its own.
+    /// Of streams, and of answers that nothing waited before; the queue counts its own.
     pub(crate) sent: u64,
     pub(crate) sent_bytes: u64,
 }
@@ -133,11 +133,16 @@ impl<P: Port, W: Wakeup> Pump<P, W> {
         self.receives = false;
     }
 
-    /// Offers a message that nothing waits before; a turn must follow.
-    pub(crate) fn offer(&mut self, message: &mut Multipart) -> Result<Sent, Errno> {
+    /// Offers a message that nothing waits before; a turn must follow. Its bytes
+    /// if libzmq has taken it; otherwise it is as it was, and what has failed the
+    /// turn finds out.
+    pub(crate) fn send_now(&mut self, message: &mut Multipart) -> Option<u64> {
         match self.sends {
-            Sends::Never | Sends::InStep => Ok(Sent::Refused),
-            Sends::WhenWritable | Sends::Always | Sends::PerPeer => self.port.send(message),
+            Sends::Never | Sends::InStep => None,
+            Sends::WhenWritable | Sends::Always | Sends::PerPeer => {
+                let bytes = message.byte_len() as u64;
+                (self.port.send(message) == Ok(Sent::Accepted)).then_some(bytes)
+            }
         }
     }
 
@@ -197,7 +202,7 @@ impl<P: Port, W: Wakeup> Pump<P, W> {
                 };
             }
             let mut called = received != Received::Nothing;
-            inlet.answer(queue);
+            called |= self.answer(inlet, queue, &mut budget, moved);
             let waiting = queue.len();
             match self.send(queue, events.writable(), &mut offer, &mut budget) {
                 Ok(any) => called |= any,
@@ -282,6 +287,31 @@ impl<P: Port, W: Wakeup> Pump<P, W> {
             }
         }
         Ok(Received::More)
+    }
+
+    /// Has up to a chunk of answers sent that nothing waits before, and the
+    /// others queued. Tells whether libzmq was called at all.
+    fn answer<T>(
+        &mut self,
+        inlet: &mut impl Inlet<T>,
+        queue: &mut Queue<T>,
+        budget: &mut usize,
+        moved: &mut Moved,
+    ) -> bool {
+        let most = CHUNK.min(*budget);
+        let mut left = most;
+        inlet.answer(queue, &mut |message| {
+            if left == 0 {
+                return false;
+            }
+            left -= 1;
+            let taken = self.send_now(message);
+            moved.sent += u64::from(taken.is_some());
+            moved.sent_bytes += taken.unwrap_or(0);
+            taken.is_some()
+        });
+        *budget -= most - left;
+        left < most
     }
 
     /// Sends up to a chunk. Tells whether libzmq was called at all.

@@ -6,6 +6,7 @@
 //! actor's own mailbox guard.
 
 use std::collections::{HashMap, VecDeque};
+use std::num::NonZeroU64;
 
 use bytes::Bytes;
 
@@ -65,7 +66,17 @@ impl Bound {
 
 /// A place in the queue, by which a message can be withdrawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Place(u64);
+pub(crate) struct Place(NonZeroU64);
+
+impl Place {
+    const fn of(number: u64) -> Self {
+        Self(NonZeroU64::MIN.saturating_add(number))
+    }
+
+    const fn number(self) -> u64 {
+        self.0.get() - 1
+    }
+}
 
 /// The queue of one socket.
 ///
@@ -146,12 +157,12 @@ impl<T> Queue<T> {
         }
         let item = Item { frames, ticket, bytes, excused };
         self.ready.push_back(Slot { number, item: Some(item) });
-        Place(number)
+        Place::of(number)
     }
 
     /// Takes a message back that has not left yet.
     pub(crate) fn withdraw(&mut self, place: Place) -> Option<Item<T>> {
-        let index = self.ready.binary_search_by_key(&place.0, |slot| slot.number).ok()?;
+        let index = self.ready.binary_search_by_key(&place.number(), |slot| slot.number).ok()?;
         let item = self.ready.get_mut(index)?.item.take()?;
         self.forget(&item);
         self.holes += 1;
@@ -304,7 +315,7 @@ impl<T> Queue<T> {
                 .map(|(_, lane)| lane.clone());
             let item = match (lane, ready) {
                 (Some(lane), _) => self.pop_lane(&lane),
-                (None, Some(number)) => self.withdraw(Place(number)),
+                (None, Some(number)) => self.withdraw(Place::of(number)),
                 (None, None) => None,
             };
             let Some(item) = item else { break };
@@ -375,7 +386,7 @@ impl<T> Queue<T> {
     }
 
     fn remove(&mut self, number: u64, lane: Option<&Bytes>) -> Option<Item<T>> {
-        let Some(lane) = lane else { return self.withdraw(Place(number)) };
+        let Some(lane) = lane else { return self.withdraw(Place::of(number)) };
         let items = self.lanes.get_mut(lane)?;
         let at = items.binary_search_by_key(&number, |(number, _)| *number).ok()?;
         let (_, item) = items.remove(at)?;

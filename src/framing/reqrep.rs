@@ -5,15 +5,16 @@
 //! frame is the envelope, which a reply repeats as it came. A plain REQ peer
 //! has no id; its envelope is the routing id alone.
 
-use uuid::Uuid;
-
 use crate::codec::Undecodable;
 use crate::multipart::{Frame, Multipart};
 
+/// What a reply is known by: any 16 bytes, as long as they differ.
+pub(crate) type Id = [u8; 16];
+
 /// A request as it leaves.
-pub(crate) fn request(id: Uuid, parts: Multipart) -> Multipart {
+pub(crate) fn request(id: Id, parts: Multipart) -> Multipart {
     let mut frames = Multipart::with_capacity(2 + parts.len());
-    frames.push(Frame::from(id.into_bytes()));
+    frames.push(Frame::from(id));
     frames.push(Frame::empty());
     frames.extend(parts);
     frames
@@ -22,14 +23,14 @@ pub(crate) fn request(id: Uuid, parts: Multipart) -> Multipart {
 /// A reply as it arrives: the id and the parts.
 ///
 /// txZMQ drops the second frame without a look; this asks that it be empty.
-pub(crate) fn parse_reply(mut frames: Multipart) -> Result<(Uuid, Multipart), Undecodable> {
+pub(crate) fn parse_reply(mut frames: Multipart) -> Result<(Id, Multipart), Undecodable> {
     let [id, delimiter, ..] = &frames[..] else {
         return Err(Undecodable::framing(frames, "a reply without id and delimiter"));
     };
     if !delimiter.is_empty() {
         return Err(Undecodable::framing(frames, "the frame after a reply's id is not empty"));
     }
-    let Ok(id) = Uuid::from_slice(id) else {
+    let Ok(id) = Id::try_from(&id[..]) else {
         return Err(Undecodable::framing(frames, "a reply's id is not 16 bytes"));
     };
     Ok((id, frames.split_off(2)))
@@ -80,7 +81,7 @@ mod tests {
         #[test]
         fn a_request_comes_back_as_its_reply(parts in frames(), hops in 0_usize..3) {
             let parts: Multipart = parts.into_iter().collect();
-            let id = Uuid::new_v4();
+            let id = [9; 16];
             let mut seen = Multipart::from("route");
             seen.extend((0..hops).map(|hop| Frame::from(format!("hop{hop}"))));
             seen.extend(request(id, parts.clone()));
@@ -119,7 +120,7 @@ mod tests {
 
     #[test]
     fn a_request_without_parts_is_legal() -> Result<(), Undecodable> {
-        let id = Uuid::from_bytes([7; 16]);
+        let id = [7; 16];
         let frames = request(id, Multipart::new());
         assert_eq!(frames.len(), 2);
         let (back, parts) = parse_reply(frames)?;

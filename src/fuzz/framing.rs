@@ -3,7 +3,6 @@
 //! is missing at the end is not there.
 
 use bytes::Bytes;
-use uuid::Uuid;
 
 use crate::codec::Undecodable;
 use crate::framing::{TopicFraming, pubsub, reqrep, routed};
@@ -144,7 +143,7 @@ fn envelopes(frames: &Multipart) {
         Err(undecodable) => given_back(undecodable, frames),
     }
     // Anything may be asked.
-    let id = Uuid::from_bytes([7; 16]);
+    let id = [7; 16];
     let asked = reqrep::request(id, frames.clone());
     assert_eq!(reqrep::parts_of(asked.clone()), *frames);
     let parsed = reqrep::parse_reply(asked);

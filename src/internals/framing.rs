@@ -1,7 +1,5 @@
 //! The framing of each pattern; nothing is returned for what it refuses.
 
-use uuid::Uuid;
-
 use crate::framing::{TopicFraming, pubsub, reqrep, routed};
 use crate::multipart::{Frame, Multipart};
 
@@ -20,7 +18,7 @@ pub fn subscribed(framing: &TopicFraming, frames: Multipart) -> Option<(Frame, M
 /// A request as it leaves.
 #[must_use]
 pub fn request(id: u128, parts: Multipart) -> Multipart {
-    reqrep::request(Uuid::from_u128(id), parts)
+    reqrep::request(id.to_be_bytes(), parts)
 }
 
 /// A request as it arrives: the envelope and the parts.
@@ -38,7 +36,7 @@ pub fn reply(envelope: Multipart, parts: Multipart) -> Multipart {
 /// A reply as it arrives: the id and the parts.
 #[must_use]
 pub fn replied(frames: Multipart) -> Option<(u128, Multipart)> {
-    reqrep::parse_reply(frames).ok().map(|(id, parts)| (id.as_u128(), parts))
+    reqrep::parse_reply(frames).ok().map(|(id, parts)| (u128::from_be_bytes(id), parts))
 }
 
 /// A message for a peer.

@@ -2,8 +2,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use actix::Message;
@@ -12,6 +11,7 @@ use futures::task::AtomicWaker;
 
 use crate::codec::{Decode, Encode, Undecodable, encoded};
 use crate::deliver::Delivery;
+use crate::engine::entries::Key;
 use crate::error::{Error, ErrorKind, Result};
 use crate::multipart::Multipart;
 
@@ -159,12 +159,12 @@ impl<B: Decode + Send> Delivery for IncomingRequest<B> {
 /// The right to answer one request, once.
 #[must_use = "a request whose responder is dropped is never answered"]
 pub struct Responder {
-    token: u64,
+    token: Key,
     desk: Option<Arc<ReplyDesk>>,
 }
 
 impl Responder {
-    pub(crate) const fn new(token: u64, desk: Arc<ReplyDesk>) -> Self {
+    pub(crate) const fn new(token: Key, desk: Arc<ReplyDesk>) -> Self {
         Self { token, desk: Some(desk) }
     }
 
@@ -225,7 +225,7 @@ impl Drop for Responder {
 
 impl fmt::Debug for Responder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Responder").field("token", &self.token).finish_non_exhaustive()
+        f.debug_struct("Responder").field("token", &self.token.sequence).finish_non_exhaustive()
     }
 }
 
@@ -241,7 +241,7 @@ pub(crate) enum Answered {
 /// An answer on its way to the socket.
 #[derive(Debug)]
 pub(crate) struct Answer {
-    pub(crate) token: u64,
+    pub(crate) token: Key,
     pub(crate) outcome: Answered,
 }
 
@@ -249,41 +249,67 @@ pub(crate) struct Answer {
 /// to a request that is outstanding, and those are.
 #[derive(Debug, Default)]
 pub(crate) struct ReplyDesk {
-    answers: Mutex<Vec<Answer>>,
+    state: Mutex<Desk>,
     waker: AtomicWaker,
-    closed: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct Desk {
+    answers: Vec<Answer>,
+    /// The socket is in its turn, at the end of which it looks: it need not be woken.
+    attended: bool,
+    closed: bool,
 }
 
 impl ReplyDesk {
+    fn state(&self) -> MutexGuard<'_, Desk> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn put(&self, answer: Answer) -> Result<()> {
-        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.closed.load(Ordering::Acquire) {
+        let mut desk = self.state();
+        if desk.closed {
             let mut error = Error::new(ErrorKind::Closed);
             if let Answered::Reply(frames, _) = answer.outcome {
                 error = error.with_message(frames);
             }
             return Err(error);
         }
-        answers.push(answer);
-        drop(answers);
-        self.waker.wake();
+        desk.answers.push(answer);
+        let attended = desk.attended;
+        drop(desk);
+        if !attended {
+            self.waker.wake();
+        }
         Ok(())
     }
 
-    /// The answers since the last call.
-    pub(crate) fn take(&self) -> Vec<Answer> {
-        std::mem::take(&mut *self.answers.lock().unwrap_or_else(PoisonError::into_inner))
+    /// Exchanges an empty list for the answers since the last call.
+    pub(crate) fn swap(&self, answers: &mut Vec<Answer>) {
+        std::mem::swap(&mut self.state().answers, answers);
     }
 
-    /// Wakes this task at the next answer.
-    pub(crate) fn register(&self, waker: &std::task::Waker) {
+    /// The socket's turn begins. After it, this task is woken by the next answer.
+    pub(crate) fn attend(&self, waker: &std::task::Waker) {
         self.waker.register(waker);
+        self.state().attended = true;
+    }
+
+    /// The socket's turn is over: it has another if answers have come too late for it.
+    pub(crate) fn leave(&self) {
+        let mut desk = self.state();
+        desk.attended = false;
+        let late = !desk.answers.is_empty();
+        drop(desk);
+        if late {
+            self.waker.wake();
+        }
     }
 
     /// Refuses answers from now on, and hands out the last ones.
     pub(crate) fn close(&self) -> Vec<Answer> {
-        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
-        self.closed.store(true, Ordering::Release);
-        std::mem::take(&mut *answers)
+        let mut desk = self.state();
+        desk.closed = true;
+        std::mem::take(&mut desk.answers)
     }
 }

@@ -14,7 +14,7 @@ use crate::counters::Counter;
 use crate::engine::deadlines::after;
 use crate::engine::fd::defer;
 use crate::engine::port::Sends;
-use crate::engine::pump::{BUDGET, Inlet, Moved, RETRY, Turn};
+use crate::engine::pump::{BUDGET, CHUNK, Inlet, Moved, RETRY, Turn};
 use crate::engine::queue::{Outcome, Queue};
 use crate::error::{Error, ErrorKind, Result};
 use crate::messages::{EventKind, SocketState};
@@ -41,7 +41,7 @@ impl<K: Pattern> Socket<K> {
             self.last_call();
         }
         self.follow_orders(now);
-        self.inbound.take_answers(&mut self.queue, &mut self.around);
+        self.take_answers();
         self.inbound.tend(now, &mut self.queue, &mut self.around);
         match self.inbound.abandoned() {
             Abandoned::Nothing => {}
@@ -78,8 +78,29 @@ impl<K: Pattern> Socket<K> {
         if self.state() == SocketState::Closed {
             return Poll::Ready(());
         }
-        self.set_alarm(ctx);
+        let now = Instant::now();
+        self.inbound.leave(now);
+        self.set_alarm(now, ctx);
         Poll::Pending
+    }
+
+    /// What was answered elsewhere leaves, and makes room for new requests.
+    fn take_answers(&mut self) {
+        let Self { inbound, around, queue, live, sent_now, .. } = self;
+        let mut left = CHUNK;
+        inbound.take_answers(queue, around, &mut |frames| match live {
+            Some(live) if left > 0 => {
+                left -= 1;
+                live.pump
+                    .send_now(frames)
+                    .inspect(|bytes| {
+                        sent_now.0 += 1;
+                        sent_now.1 += bytes;
+                    })
+                    .is_some()
+            }
+            _ => false,
+        });
     }
 
     /// Takes what libzmq's monitor has to tell.
@@ -262,8 +283,7 @@ impl<K: Pattern> Socket<K> {
     }
 
     /// One actor timer for whatever is due first.
-    fn set_alarm(&mut self, ctx: &mut Context<Self>) {
-        let now = Instant::now();
+    fn set_alarm(&mut self, now: Instant, ctx: &mut Context<Self>) {
         let retry = self.live.as_ref().is_some_and(|live| live.pump.retry).then(|| now + RETRY);
         let close = self.around.shared.close_deadline();
         let held = self.connections.next_deadline();
@@ -303,9 +323,9 @@ impl<K: Pattern> Inlet<Ticket> for Guarded<'_, K> {
         self.inbound.late(message, self.around);
     }
 
-    fn answer(&mut self, queue: &mut Queue<Ticket>) {
+    fn answer(&mut self, queue: &mut Queue<Ticket>, offer: &mut dyn FnMut(&mut Multipart) -> bool) {
         // Inline handlers have answered meanwhile: out with it in the same turn.
-        self.inbound.take_answers(queue, self.around);
+        self.inbound.take_answers(queue, self.around, offer);
     }
 
     fn flush(&mut self) {

@@ -79,7 +79,7 @@ impl Inlet<u32> for Sink {
         }
     }
 
-    fn answer(&mut self, queue: &mut Queue<u32>) {
+    fn answer(&mut self, queue: &mut Queue<u32>, _offer: &mut dyn FnMut(&mut Multipart) -> bool) {
         for (frames, ticket) in self.answers.drain(..) {
             queue.push(frames, ticket);
         }
