@@ -31,7 +31,31 @@ pub struct Frame(Repr);
 
 enum Repr {
     Bytes(Aligned<Bytes>),
+    Small(Aligned<Small>),
     Message(sys::Message),
+}
+
+/// How many bytes are kept without an allocation. libzmq keeps as many so, too.
+const SMALL: usize = 31;
+
+/// Few bytes, such as an id.
+#[derive(Clone)]
+struct Small {
+    length: u8,
+    bytes: [u8; SMALL],
+}
+
+impl Small {
+    fn new(data: &[u8]) -> Option<Self> {
+        let mut bytes = [0; SMALL];
+        bytes.get_mut(..data.len())?.copy_from_slice(data);
+        Some(Self { length: u8::try_from(data.len()).ok()?, bytes })
+    }
+
+    #[inline]
+    fn as_slice(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.length)).unwrap_or_default()
+    }
 }
 
 /// At the same place as a message of libzmq, so that either is copied by the
@@ -51,7 +75,7 @@ impl Frame {
     pub(crate) fn source(&self) -> Option<i32> {
         match &self.0 {
             Repr::Message(message) => message.source(),
-            Repr::Bytes(_) => None,
+            Repr::Bytes(_) | Repr::Small(_) => None,
         }
     }
 
@@ -66,6 +90,7 @@ impl Frame {
     pub fn into_bytes(self) -> Bytes {
         match self.0 {
             Repr::Bytes(Aligned(bytes)) => bytes,
+            Repr::Small(Aligned(small)) => Bytes::copy_from_slice(small.as_slice()),
             Repr::Message(message) => Bytes::from_owner(message),
         }
     }
@@ -76,22 +101,58 @@ impl Frame {
         std::str::from_utf8(self).ok()
     }
 
+    /// How many bytes it has: less work than to look at them.
+    #[inline]
+    pub(crate) fn size(&self) -> usize {
+        match &self.0 {
+            Repr::Bytes(Aligned(bytes)) => bytes.len(),
+            Repr::Small(Aligned(small)) => small.length.into(),
+            Repr::Message(message) => message.size(),
+        }
+    }
+
     /// The frame in libzmq's keeping, ready to be sent.
     #[inline]
     pub(crate) fn as_message(&mut self) -> Result<&mut sys::Message, sys::Errno> {
-        if let Repr::Bytes(Aligned(bytes)) = &mut self.0 {
-            let bytes = std::mem::take(bytes);
-            self.0 = Repr::Message(sys::Message::blank());
+        if !matches!(self.0, Repr::Message(_)) {
+            let before = std::mem::replace(&mut self.0, Repr::Message(sys::Message::blank()));
             let Repr::Message(message) = &mut self.0 else { return Err(sys::Errno::INVAL) };
-            if let Err(errno) = message.fill(&bytes) {
-                *self = Self::from(bytes);
+            let filled = match &before {
+                Repr::Bytes(Aligned(bytes)) => message.fill(bytes),
+                Repr::Small(Aligned(small)) => message.copy(small.as_slice()),
+                Repr::Message(_) => Err(sys::Errno::INVAL),
+            };
+            if let Err(errno) = filled {
+                self.0 = before;
                 return Err(errno);
             }
         }
         match &mut self.0 {
             Repr::Message(message) => Ok(message),
-            Repr::Bytes(_) => Err(sys::Errno::INVAL),
+            Repr::Bytes(_) | Repr::Small(_) => Err(sys::Errno::INVAL),
         }
+    }
+
+    /// Does what can fail of [`copied`](Self::copied).
+    #[inline]
+    pub(crate) fn prepare(&mut self) -> Result<(), sys::Errno> {
+        match &self.0 {
+            Repr::Bytes(Aligned(bytes)) if bytes.len() > SMALL => self.as_message().map(drop),
+            _ => Ok(()),
+        }
+    }
+
+    /// A message with the frame's bytes, which the frame keeps.
+    #[inline]
+    pub(crate) fn copied(&mut self) -> Result<sys::Message, sys::Errno> {
+        let bytes = match &mut self.0 {
+            Repr::Message(message) => return message.duplicate(),
+            Repr::Bytes(Aligned(bytes)) => &bytes[..],
+            Repr::Small(Aligned(small)) => small.as_slice(),
+        };
+        let mut message = sys::Message::blank();
+        message.copy(bytes)?;
+        Ok(message)
     }
 
     /// A frame that shares `self`'s bytes from now on, for a message that is kept to be sent again.
@@ -121,6 +182,7 @@ impl Clone for Frame {
     fn clone(&self) -> Self {
         match &self.0 {
             Repr::Bytes(Aligned(bytes)) => Self::from(bytes.clone()),
+            Repr::Small(small) => Self(Repr::Small(small.clone())),
             Repr::Message(message) => Self::from(message.as_slice()),
         }
     }
@@ -133,6 +195,7 @@ impl Deref for Frame {
     fn deref(&self) -> &[u8] {
         match &self.0 {
             Repr::Bytes(Aligned(bytes)) => bytes,
+            Repr::Small(Aligned(small)) => small.as_slice(),
             Repr::Message(message) => message.as_slice(),
         }
     }
@@ -217,7 +280,10 @@ impl From<&str> for Frame {
 
 impl From<&[u8]> for Frame {
     fn from(bytes: &[u8]) -> Self {
-        Self::from(Bytes::copy_from_slice(bytes))
+        match Small::new(bytes) {
+            Some(small) => Self(Repr::Small(Aligned(small))),
+            None => Self::from(Bytes::copy_from_slice(bytes)),
+        }
     }
 }
 
@@ -313,7 +379,7 @@ impl Multipart {
     /// The sum of the frames' lengths, in bytes.
     #[must_use]
     pub fn byte_len(&self) -> usize {
-        self.iter().map(|frame| frame.len()).sum()
+        self.iter().map(Frame::size).sum()
     }
 
     /// The first frame, or an empty one.
@@ -329,6 +395,9 @@ impl Multipart {
     /// Splits off the frames from `at` on; all of them stay when there are fewer.
     pub(crate) fn split_off(&mut self, at: usize) -> Self {
         match &mut self.0 {
+            List::More(Aligned(frames)) if at + 1 == frames.len() => {
+                frames.pop().map_or_else(Self::new, Self::from)
+            }
             List::More(Aligned(frames)) if at < frames.len() => frames.drain(at..).collect(),
             List::One(_) if at == 0 => std::mem::take(self),
             _ => Self::new(),

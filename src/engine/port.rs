@@ -75,45 +75,53 @@ impl Port for Socket {
     }
 
     fn send(&mut self, message: &mut Multipart) -> Result<Sent, Errno> {
-        // All frames are in libzmq's form before the first one leaves.
-        for frame in message.iter_mut() {
-            frame.as_message()?;
+        let Some((last, before)) = message.split_last_mut() else { return Ok(Sent::Accepted) };
+        // Whatever may fail is done before the first one leaves.
+        for frame in before.iter_mut() {
+            frame.prepare()?;
         }
-        let last = message.len().saturating_sub(1);
-        for index in 0..message.len() {
-            let Some(frame) = message.get_mut(index) else { break };
-            let frame = frame.as_message()?;
-            let outcome = if last == 0 {
-                send_frame(self, frame, false)
-            } else {
-                // A copy leaves and the original stays: the pipe may die
-                // between two frames, and then the whole message is still ours.
-                send_frame(self, &mut frame.duplicate()?, index < last)
-            };
-            match outcome {
-                Ok(()) => {}
-                Err(error) if index == 0 => {
-                    return match error {
-                        Errno::AGAIN => Ok(Sent::Refused),
-                        Errno::HOSTUNREACH => Ok(Sent::Unroutable),
-                        error => Err(error),
-                    };
-                }
-                Err(error) => {
+        let last = last.as_message()?;
+        for index in 0..before.len() {
+            let Some(frame) = before.get_mut(index) else { break };
+            // A copy leaves and the original stays: the pipe may die between
+            // two frames, and then the whole message is still ours.
+            if let Err(error) = send_copy(self, frame) {
+                if index > 0 {
                     // libzmq has rolled back the first frames and now drops
                     // frames until one without SNDMORE ends the message.
-                    for rest in index + 1..message.len() {
-                        if let Some(frame) = message.get_mut(rest) {
-                            let mut copy = frame.as_message()?.duplicate()?;
-                            let _ = send_frame(self, &mut copy, rest < last);
-                        }
+                    for rest in before.iter_mut().skip(index + 1) {
+                        let _ = send_copy(self, rest);
                     }
-                    return if error == Errno::AGAIN { Ok(Sent::Refused) } else { Err(error) };
+                    let _ = send_frame(self, &mut last.duplicate()?, false);
                 }
+                return refusal(error, index > 0);
             }
         }
-        Ok(Sent::Accepted)
+        // With the last frame libzmq has all of them, or it is still ours.
+        match send_frame(self, last, false) {
+            Ok(()) => Ok(Sent::Accepted),
+            Err(error) => refusal(error, !before.is_empty()),
+        }
     }
+}
+
+/// What an error says that a frame was refused with, be it not the first one.
+const fn refusal(error: Errno, begun: bool) -> Result<Sent, Errno> {
+    match error {
+        Errno::AGAIN => Ok(Sent::Refused),
+        Errno::HOSTUNREACH if !begun => Ok(Sent::Unroutable),
+        error => Err(error),
+    }
+}
+
+/// Sends a frame that is not the last one, and keeps it.
+#[inline]
+fn send_copy(socket: &mut Socket, frame: &mut Frame) -> Result<(), Errno> {
+    let mut copy = frame.copied()?;
+    send_frame(socket, &mut copy, true)?;
+    // What libzmq has taken it leaves empty, with nothing to be closed.
+    std::mem::forget(copy);
+    Ok(())
 }
 
 #[inline]

@@ -226,7 +226,13 @@ impl<T> Queue<T> {
     pub(crate) fn block_lane(&mut self) {
         self.skip_holes();
         if let Some(Slot { number, item: Some(item) }) = self.ready.pop_front() {
-            self.lanes.entry(lane_of(&item.frames)).or_default().push_back((number, item));
+            match self.lanes.get_mut(peer_of(&item.frames)) {
+                Some(lane) => lane.push_back((number, item)),
+                None => {
+                    let lane = Bytes::copy_from_slice(peer_of(&item.frames));
+                    self.lanes.insert(lane, VecDeque::from([(number, item)]));
+                }
+            }
         }
     }
 
@@ -237,7 +243,7 @@ impl<T> Queue<T> {
         }
         self.skip_holes();
         match self.ready.front() {
-            Some(Slot { item: Some(item), .. }) => self.lanes.contains_key(&lane_of(&item.frames)),
+            Some(Slot { item: Some(item), .. }) => self.lanes.contains_key(peer_of(&item.frames)),
             _ => false,
         }
     }
@@ -451,8 +457,8 @@ impl<T> Queue<T> {
 const HOLES_KEPT: usize = 64;
 
 /// The peer's routing id: the first frame.
-fn lane_of(frames: &Multipart) -> Bytes {
-    frames.first().map(|frame| Bytes::copy_from_slice(frame)).unwrap_or_default()
+fn peer_of(frames: &Multipart) -> &[u8] {
+    frames.first().map_or(&[], |frame| &frame[..])
 }
 
 #[cfg(test)]

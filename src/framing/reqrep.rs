@@ -27,7 +27,7 @@ pub(crate) fn parse_reply(mut frames: Multipart) -> Result<(Id, Multipart), Unde
     let [id, delimiter, ..] = &frames[..] else {
         return Err(Undecodable::framing(frames, "a reply without id and delimiter"));
     };
-    if !delimiter.is_empty() {
+    if delimiter.size() > 0 {
         return Err(Undecodable::framing(frames, "the frame after a reply's id is not empty"));
     }
     let Ok(id) = Id::try_from(&id[..]) else {
@@ -41,25 +41,21 @@ pub(crate) fn parts_of(mut frames: Multipart) -> Multipart {
     frames.split_off(2)
 }
 
-/// An incoming request: the envelope and the parts.
+/// An incoming request: the envelope with its delimiter, and the parts.
 pub(crate) fn parse_request(mut frames: Multipart) -> Result<(Multipart, Multipart), Undecodable> {
     // The routing id is first and never empty.
-    let delimiter = frames.iter().skip(1).position(|frame| frame.is_empty());
+    let delimiter = frames.iter().skip(1).position(|frame| frame.size() == 0);
     let Some(at) = delimiter else {
         return Err(Undecodable::framing(frames, "a request without an empty delimiter"));
     };
     let parts = frames.split_off(at + 2);
-    let mut envelope = frames;
-    let _delimiter = envelope.split_off(at + 1);
-    Ok((envelope, parts))
+    Ok((frames, parts))
 }
 
-/// A reply as it leaves: the envelope of its request, the delimiter, the parts.
-pub(crate) fn reply(envelope: Multipart, parts: Multipart) -> Multipart {
-    let mut frames = envelope;
-    frames.push(Frame::empty());
-    frames.extend(parts);
-    frames
+/// A reply as it leaves: the envelope of its request, and the parts.
+pub(crate) fn reply(mut envelope: Multipart, parts: Multipart) -> Multipart {
+    envelope.extend(parts);
+    envelope
 }
 
 /// The parts of a composed reply, for the server that gets them back.
@@ -87,7 +83,7 @@ mod tests {
             seen.extend(request(id, parts.clone()));
             let (envelope, body) = parse_request(seen)?;
             prop_assert_eq!(&body, &parts);
-            prop_assert_eq!(envelope.len(), 2 + hops);
+            prop_assert_eq!(envelope.len(), 3 + hops);
             let sent = reply(envelope, body);
             prop_assert_eq!(reply_parts(sent.clone()), parts.clone());
             // The router and the hops take their frames off again.
@@ -112,7 +108,7 @@ mod tests {
     #[test]
     fn a_plain_req_peer_has_its_routing_id_for_an_envelope() -> Result<(), Undecodable> {
         let (envelope, parts) = parse_request(["peer", "", "body", ""].into())?;
-        assert_eq!(envelope, "peer".into());
+        assert_eq!(envelope, ["peer", ""].into());
         assert_eq!(parts, ["body", ""].into());
         assert_eq!(reply(envelope, parts), ["peer", "", "body", ""].into());
         Ok(())

@@ -80,8 +80,13 @@ impl Message {
         Ok(())
     }
 
+    /// As [`fill`](Self::fill), always copied; up to 33 bytes are kept in the
+    /// message itself, so that nothing can fail.
+    ///
+    /// # Errors
+    /// As [`fill`](Self::fill).
     #[inline]
-    fn copy(&mut self, data: &[u8]) -> Result<(), Errno> {
+    pub(crate) fn copy(&mut self, data: &[u8]) -> Result<(), Errno> {
         // SAFETY: `zmq_msg_init_size` initialises the struct where it stands or
         // fails; after success the buffer has exactly `data.len()` bytes. If the
         // message was not blank, what it held is leaked, and no more.
@@ -137,6 +142,13 @@ impl Message {
         // away while libzmq marks the source as shared.
         Errno::check(unsafe { zmq_sys::zmq_msg_copy(copy.as_mut_ptr(), self.as_mut_ptr()) })?;
         Ok(copy)
+    }
+
+    /// How many bytes the frame has.
+    #[inline]
+    pub(crate) fn size(&self) -> usize {
+        // SAFETY: the message is initialised; the call reads a number.
+        unsafe { zmq_sys::zmq_msg_size(self.0.as_ptr()) }
     }
 
     /// The frame's bytes.
