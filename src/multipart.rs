@@ -133,6 +133,21 @@ impl Frame {
         }
     }
 
+    /// Room for a frame that is received.
+    #[inline]
+    pub(crate) const fn place() -> Self {
+        Self(Repr::Message(sys::Message::blank()))
+    }
+
+    /// The frame, if it is in libzmq's keeping.
+    #[inline]
+    pub(crate) const fn message_mut(&mut self) -> Option<&mut sys::Message> {
+        match &mut self.0 {
+            Repr::Message(message) => Some(message),
+            Repr::Bytes(_) | Repr::Small(_) => None,
+        }
+    }
+
     /// Does what can fail of [`copied`](Self::copied).
     #[inline]
     pub(crate) fn prepare(&mut self) -> Result<(), sys::Errno> {
@@ -347,17 +362,8 @@ impl Multipart {
     /// A place for a message that is received: it is read into where it stands,
     /// for a move right after that is what costs most of all.
     #[inline]
-    pub(crate) fn place() -> Self {
-        Self(List::One(Frame(Repr::Message(sys::Message::blank()))))
-    }
-
-    /// The last frame, if it is in libzmq's keeping.
-    #[inline]
-    pub(crate) fn last_message(&mut self) -> Option<&mut sys::Message> {
-        match self.last_mut() {
-            Some(Frame(Repr::Message(message))) => Some(message),
-            _ => None,
-        }
+    pub(crate) const fn place() -> Self {
+        Self(List::One(Frame::place()))
     }
 
     /// Adds a frame at the end.

@@ -64,7 +64,9 @@ impl Port for Socket {
 
     #[inline]
     fn receive(&mut self, place: &mut Multipart) -> Result<Option<usize>, Errno> {
-        let Some(frame) = place.last_message() else { return Err(Errno::INVAL) };
+        let Some(frame) = place.first_mut().and_then(Frame::message_mut) else {
+            return Err(Errno::INVAL);
+        };
         let Some(size) = receive_into(self, frame)? else { return Ok(None) };
         if frame.more() { receive_others(self, place, size) } else { Ok(Some(size)) }
     }
@@ -143,12 +145,18 @@ fn receive_others(
     message: &mut Multipart,
     mut bytes: usize,
 ) -> Result<Option<usize>, Errno> {
+    // An envelope and a body find room without a second allocation.
+    let mut frames = Vec::with_capacity(4);
+    frames.push(std::mem::take(message).into_first());
     loop {
-        message.push(Message::blank());
-        let Some(frame) = message.last_message() else { return Err(Errno::INVAL) };
+        frames.push(Frame::place());
+        let Some(frame) = frames.last_mut().and_then(Frame::message_mut) else {
+            return Err(Errno::INVAL);
+        };
         let Some(size) = receive_into(socket, frame)? else { return Ok(None) };
         bytes += size;
         if !frame.more() {
+            *message = frames.into();
             return Ok(Some(bytes));
         }
     }

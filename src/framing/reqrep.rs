@@ -13,11 +13,11 @@ pub(crate) type Id = [u8; 16];
 
 /// A request as it leaves.
 pub(crate) fn request(id: Id, parts: Multipart) -> Multipart {
-    let mut frames = Multipart::with_capacity(2 + parts.len());
+    let mut frames = Vec::with_capacity(2 + parts.len());
     frames.push(Frame::from(id));
     frames.push(Frame::empty());
     frames.extend(parts);
-    frames
+    frames.into()
 }
 
 /// A reply as it arrives: the id and the parts.
