@@ -55,13 +55,15 @@ counters! {
     Returned = "returned",
     /// Requests that ended by their timeout.
     TimedOut = "timed_out",
+    /// Requests that ended because nobody was connected for too long.
+    Unreachable = "unreachable",
     /// Requests whose caller gave up.
     Cancelled = "cancelled",
     /// Requests taken back from the queue after a timeout or cancellation.
     Withdrawn = "withdrawn",
     /// Replies that nobody waits for: late, duplicate or unknown.
     LateReplies = "late_replies",
-    /// Requests sent again after a restart.
+    /// Requests sent again after a restart, or after the last peer was lost.
     Resent = "resent",
     /// Replies whose peer was not connected any more.
     Unroutable = "unroutable",

@@ -1,5 +1,6 @@
 //! REQUEST and REQ: requests in flight, each of which ends exactly once.
 
+mod company;
 mod table;
 
 use std::cell::RefCell;
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 use actix::dev::{MessageResponse, OneshotSender};
 use actix::{Actor, Context as ActorContext, Handler};
 
+use self::company::{Alone, Company};
 pub(super) use self::table::{Awaiting, Waiter, poll_closed};
 use self::table::{Open, Table};
 use super::pattern::{Abandoned, Inbound, Pattern, Surroundings, Ticket, Wiring, refused};
@@ -115,6 +117,7 @@ impl Pattern for kinds::Req {
 pub struct Requesting {
     setup: RequestSetup,
     table: Rc<RefCell<Table>>,
+    company: Company,
     /// Of REQ: libzmq frames the requests, and replies come in their order.
     step: Option<Step>,
 }
@@ -189,7 +192,7 @@ impl ReplyingState {
 impl Requesting {
     fn new(setup: RequestSetup, step: Option<Step>) -> Self {
         let table = Rc::new(RefCell::new(Table::new(step.is_some())));
-        Self { setup, table, step }
+        Self { setup, table, company: Company::default(), step }
     }
 
     /// How long a request with this timeout waits.
@@ -261,15 +264,24 @@ impl Requesting {
         queue: &mut Queue<Ticket>,
         around: &Surroundings,
     ) {
-        let (place, waited) = match self.table.borrow().get(key) {
-            None => return,
-            Some(open) => (open.place, open.timeout()),
-        };
+        let Some(waited) = self.table.borrow().get(key).map(Open::timeout) else { return };
         around.count(counter);
+        let error = Error::new(ErrorKind::TimedOut).detail(format!("no reply within {waited:?}"));
+        self.end(key, error, self.setup.withdraw, queue, around);
+    }
+
+    /// Ends a request that is not answered any more.
+    fn end(
+        &mut self,
+        key: Key,
+        error: Error,
+        withdraw: bool,
+        queue: &mut Queue<Ticket>,
+        around: &Surroundings,
+    ) {
+        let place = self.table.borrow().get(key).and_then(|open| open.place);
         let mut unsent = None;
-        if self.setup.withdraw
-            && let Some(item) = place.and_then(|place| queue.withdraw(place))
-        {
+        if withdraw && let Some(item) = place.and_then(|place| queue.withdraw(place)) {
             around.count(Counter::Withdrawn);
             unsent = Some(item.frames);
         }
@@ -279,13 +291,67 @@ impl Requesting {
             step.asked.clear();
             step.abandoned = true;
         }
-        let error = Error::new(ErrorKind::TimedOut).detail(format!("no reply within {waited:?}"));
         self.fail(key, error, unsent);
+    }
+
+    /// What has left may have been served: only idempotent requests go out a
+    /// second time, and only if there will be who takes them.
+    fn sent_in_vain(
+        &mut self,
+        kind: ErrorKind,
+        again: bool,
+        queue: &mut Queue<Ticket>,
+        around: &Surroundings,
+    ) {
+        let sent = |(key, open): (Key, &Open)| open.place.is_none().then_some(key);
+        let sent: Vec<Key> = self.table.borrow().iter().filter_map(sent).collect();
+        for key in sent {
+            let mut table = self.table.borrow_mut();
+            let parts = table.get_mut(key).and_then(|open| open.again.as_mut());
+            let parts = parts.filter(|_| again).map(|parts| parts.share());
+            drop(table);
+            let Some(parts) = parts else {
+                self.end(key, Error::new(kind), false, queue, around);
+                continue;
+            };
+            let place = queue.push_again(self.frames(key, parts), Ticket::Request(key));
+            if let Some(open) = self.table.borrow_mut().get_mut(key) {
+                open.place = Some(place);
+                open.left = true;
+            }
+            around.count(Counter::Resent);
+        }
+    }
+
+    /// Fails fast what nobody is there to answer.
+    fn mind_company(&mut self, now: Instant, queue: &mut Queue<Ticket>, around: &Surroundings) {
+        let Some(limit) = self.setup.unreachable_after else { return };
+        match self.company.look(&around.shared, now, limit) {
+            Alone::No => {}
+            Alone::Left => {
+                // In step it is libzmq that sends again, or nobody.
+                let again = self.step.is_none();
+                self.sent_in_vain(ErrorKind::PeerLost, again, queue, around);
+            }
+            Alone::TooLong => {
+                let is_here = |open: &Open| open.place.is_some() && !open.left;
+                let table = self.table.borrow();
+                let all: Vec<_> = table.iter().map(|(key, open)| (key, is_here(open))).collect();
+                drop(table);
+                for (key, is_here) in all {
+                    let kind = if is_here { ErrorKind::Unreachable } else { ErrorKind::PeerLost };
+                    around.count(Counter::Unreachable);
+                    let text = format!("nobody was connected for {limit:?}");
+                    self.end(key, Error::new(kind).detail(text), true, queue, around);
+                }
+            }
+        }
     }
 }
 
 impl Inbound for Requesting {
     fn accept(&mut self, message: Multipart, around: &mut Surroundings) {
+        self.company.replied();
         if let Some(step) = &mut self.step {
             step.answers.push_back(message);
             return self.pair(around);
@@ -336,10 +402,14 @@ impl Inbound for Requesting {
             let Some(key) = due else { break };
             self.give_up(key, Counter::TimedOut, queue, around);
         }
+        self.mind_company(now, queue, around);
     }
 
     fn next_deadline(&self) -> Option<Instant> {
-        self.table.borrow().next_deadline()
+        let table = self.table.borrow();
+        let limit = self.setup.unreachable_after.filter(|_| table.len() > 0);
+        let look = limit.and_then(|limit| self.company.next_look(limit));
+        [table.next_deadline(), look].into_iter().flatten().min()
     }
 
     fn done(&mut self, ticket: Ticket, outcome: Outcome, around: &mut Surroundings) {
@@ -384,29 +454,8 @@ impl Inbound for Requesting {
         if let Some(step) = &mut self.step {
             *step = Step::default();
         }
-        // What has not left is sent by the next socket. What has left may have
-        // been served: only idempotent requests go out a second time.
-        let sent = |(key, open): (Key, &Open)| open.place.is_none().then_some(key);
-        let sent: Vec<Key> = self.table.borrow().iter().filter_map(sent).collect();
-        for key in sent {
-            let mut table = self.table.borrow_mut();
-            let again = table.get_mut(key).and_then(|open| open.again.as_mut());
-            match again.filter(|_| comes_back).map(|parts| parts.share()) {
-                Some(parts) => {
-                    drop(table);
-                    let place = queue.push_again(self.frames(key, parts), Ticket::Request(key));
-                    if let Some(open) = self.table.borrow_mut().get_mut(key) {
-                        open.place = Some(place);
-                        open.left = true;
-                    }
-                    around.count(Counter::Resent);
-                }
-                None => {
-                    drop(table);
-                    self.fail(key, Error::new(ErrorKind::Restarted), None);
-                }
-            }
-        }
+        // What has not left is sent by the next socket.
+        self.sent_in_vain(ErrorKind::Restarted, comes_back, queue, around);
     }
 
     fn closing(&mut self, kind: ErrorKind, queue: &mut Queue<Ticket>, around: &mut Surroundings) {

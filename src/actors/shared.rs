@@ -142,6 +142,8 @@ pub(crate) struct Shared {
     /// Whether the connections are counted, and how many have shaken hands.
     monitored: bool,
     peers: AtomicUsize,
+    /// Whether any endpoint is within the process.
+    within: AtomicBool,
     endpoints: Mutex<Vec<EndpointStatus>>,
     order: Mutex<Option<CloseOrder>>,
     report: Mutex<Option<SocketReport>>,
@@ -172,6 +174,7 @@ impl Shared {
             in_flight: AtomicUsize::new(0),
             monitored,
             peers: AtomicUsize::new(0),
+            within: AtomicBool::new(false),
             endpoints: Mutex::new(Vec::new()),
             order: Mutex::new(None),
             report: Mutex::new(None),
@@ -211,6 +214,8 @@ impl Shared {
     }
 
     pub(crate) fn set_endpoints(&self, endpoints: Vec<EndpointStatus>) {
+        let is_within = |one: &EndpointStatus| one.endpoint().transport() == Transport::Inproc;
+        self.within.store(endpoints.iter().any(is_within), Ordering::Release);
         *self.endpoints.lock().unwrap_or_else(PoisonError::into_inner) = endpoints;
         self.family.stir();
     }
@@ -223,6 +228,9 @@ impl Shared {
     /// libzmq tells of none within the process: the family knows them.
     pub(crate) fn peers(&self) -> Option<usize> {
         let within = || -> usize {
+            if !self.within.load(Ordering::Acquire) {
+                return 0;
+            }
             let endpoints = self.endpoints.lock().unwrap_or_else(PoisonError::into_inner).clone();
             let doors =
                 endpoints.iter().filter(|one| one.endpoint().transport() == Transport::Inproc);

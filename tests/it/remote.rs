@@ -633,6 +633,101 @@ async fn a_service_that_closes_answers_what_it_has() {
     .await;
 }
 
+/// A port that nobody listens at, and that nobody else gets.
+fn vacant() -> (std::net::TcpListener, String) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("tcp://{}", listener.local_addr().unwrap());
+    (listener, endpoint)
+}
+
+#[actix::test]
+async fn where_nobody_is_connected_a_call_fails_fast() {
+    within(async {
+        let zmq = Factory::builder().start();
+        let socket = Client::socket("ipc:///tmp/nobody-is-here").name("client");
+        let client = Client::new(open(&zmq, socket.unreachable_after(ms(50))).await);
+        let error = client.call(Add(1, 2)).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unreachable);
+        assert!(error.is_retryable());
+        assert!(error.into_message().is_some(), "it has not left");
+        // It is known by now: the next one does not wait.
+        assert_eq!(kind(client.call(Add(1, 2)).await), ErrorKind::Unreachable);
+        assert_eq!(count(&zmq, "client", Counter::Unreachable).await, 2);
+        // Nor does one that is made again and again wait for its timeout.
+        let call = Call::new(Add(1, 2)).retry(Retry::attempts(4).first(ms(1)));
+        assert_eq!(kind(client.send(call).await), ErrorKind::Unreachable);
+        assert_eq!(count(&zmq, "client", Counter::Unreachable).await, 6);
+        finish(zmq).await;
+    })
+    .await;
+}
+
+#[actix::test]
+async fn a_call_waits_for_a_service_that_is_about_to_come() {
+    within(async {
+        let zmq = Factory::builder().start();
+        let server = Factory::builder().start();
+        let (vacant, endpoint) = vacant();
+        drop(vacant);
+        let socket = Client::socket(&*endpoint).name("client").unreachable_after(ms(10_000));
+        let client = Client::new(open(&zmq, socket).await);
+        let asked = actix::spawn({
+            let client = client.clone();
+            async move { client.call(Add(1, 2)).await }
+        });
+        eventually("it waits", async || status(&zmq, "client").await.queued == 1).await;
+        let (_actor, service) = calculator();
+        open(&server, ReplySocket::bind(&*endpoint).deliver_to(service)).await;
+        assert_eq!(asked.await.unwrap().unwrap(), 3);
+        finish(zmq).await;
+        finish(server).await;
+    })
+    .await;
+}
+
+#[actix::test]
+async fn the_loss_of_the_last_peer_ends_what_it_had() {
+    for endpoint in [crate::support::ANY_PORT.to_owned(), inproc()] {
+        within(async {
+            let (keep, mut kept) = inbox::<IncomingRequest>();
+            let zmq = Factory::builder().start();
+            let is_within = endpoint.starts_with("inproc");
+            let others = if is_within { zmq.clone() } else { Factory::builder().start() };
+            let server = ReplySocket::bind(&*endpoint).name("server").linger(ms(0));
+            let server = open(&others, server.on_message(keep)).await;
+            let endpoint = bound(&others, "server").await;
+            let socket = Client::socket(&*endpoint).name("client").unreachable_after(ms(10_000));
+            let client = Client::new(open(&zmq, socket).await);
+            let ask = |call| {
+                actix::spawn({
+                    let client = client.clone();
+                    async move { client.send(call).await }
+                })
+            };
+            let once = ask(Call::new(Add(1, 2)));
+            let again = ask(Call::new(Add(20, 22)).idempotent());
+            let held = kept.take(2).await;
+            // It goes without a word, and the requests with it.
+            server.send(Close::within(ms(0))).await.unwrap().unwrap();
+            drop(held);
+            assert_eq!(kind(once.await.unwrap()), ErrorKind::PeerLost);
+            let (_actor, service) = calculator();
+            open(&others, ReplySocket::bind(&*endpoint).deliver_to(service)).await;
+            if !is_within {
+                // Its place is taken by the next one.
+                assert_eq!(again.await.unwrap().unwrap(), 42);
+                assert_eq!(count(&zmq, "client", Counter::Resent).await, 1);
+            }
+            assert_eq!(client.call(Add(1, 1)).await.unwrap(), 2);
+            finish(zmq).await;
+            if !is_within {
+                finish(others).await;
+            }
+        })
+        .await;
+    }
+}
+
 #[expect(dead_code, reason = "what must compile")]
 fn a_recipient_is_a_route(add: Recipient<Add>) -> Service {
     let _ = Duration::ZERO;
