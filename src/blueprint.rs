@@ -504,6 +504,45 @@ impl<K: Replies + Pattern<Setup = ReplySetup>> Blueprint<K> {
 }
 
 impl Blueprint<Reply> {
+    /// Works for a broker: connects to the endpoint at which a
+    /// [`Broker`](crate::Broker), or any queue of RFC 6/PPP, takes workers, and
+    /// serves the requests that it sends. The worker presents itself with its
+    /// [`capacity`](Self::capacity), says every [`worker_heartbeat`](Self::worker_heartbeat)
+    /// that it is there, and presents itself again when the broker is back after
+    /// a silence. When it closes, it first tells the broker to send its requests
+    /// elsewhere, and answers those that it has.
+    ///
+    /// It may work for several brokers, and have endpoints of its own.
+    pub fn join(mut self, endpoint: impl IntoEndpoint) -> Self {
+        let peer = Frame::from(format!("broker-{}", self.setup.brokers.len()));
+        let before = self.endpoints.len();
+        self = self.plan(endpoint, false);
+        if let Some(plan) = self.endpoints.get_mut(before) {
+            plan.peer = Some(peer.clone());
+            self.setup.brokers.push(peer);
+        }
+        self
+    }
+
+    /// Of a worker: how many requests a broker may give it at a time. At least 1.
+    ///
+    /// # Default
+    /// 64
+    pub fn capacity(mut self, requests: u32) -> Self {
+        self.setup.worker.capacity = requests.max(1);
+        self
+    }
+
+    /// Of a worker: how often it says that it is there. Both ends must agree
+    /// within a factor of three. At least 10 ms.
+    ///
+    /// # Default
+    /// 1 s, the guide's
+    pub fn worker_heartbeat(mut self, interval: Duration) -> Self {
+        self.setup.worker.heartbeat = interval.max(Duration::from_millis(10));
+        self
+    }
+
     /// How many requests may be unanswered before the socket reads no more. At least 1.
     ///
     /// # Default

@@ -5,6 +5,7 @@
 //! [`MessagePack`] wrap a serde value, as actix-web's `Json` does, and so does
 //! [`Postcard`]. A codec of your own is a newtype with [`Format`] and [`Codec`].
 
+mod envelopes;
 mod formats;
 mod nesting;
 
@@ -18,6 +19,7 @@ use crate::error::{Error, ErrorKind};
 use crate::multipart::{Frame, Multipart};
 use crate::shield::shielded;
 
+pub use envelopes::{OrRaw, Stamped};
 #[cfg(feature = "json")]
 pub use formats::Json;
 #[cfg(feature = "messagepack")]

@@ -117,6 +117,7 @@ pub use codec::Json;
 pub use codec::MessagePack;
 #[cfg(feature = "postcard")]
 pub use codec::Postcard;
+pub use codec::{OrRaw, Stamped};
 pub use counters::Counter;
 pub use deliver::{Batch, BatchIter, Delivery, IntoReceiver, OneWay, Receiver, Values};
 pub use endpoint::{Endpoint, EndpointError, IntoEndpoint, Transport};
@@ -139,8 +140,9 @@ pub use options::{
     Effect, GssapiName, OptionName, Overflow, QueueLimits, SocketOption, UnknownOption,
 };
 pub use remote::{
-    Bodies, Call, Client, DefaultFormat, FramesCall, Info, Ping, Raw, Remote, RemoteRecipient,
-    Retry, Route, RouteStats, Routed, Service, ServiceInfo, ServiceStats, Stats,
+    AskBroker, Bodies, Broker, BrokerBuilder, BrokerReport, Call, Client, DefaultFormat,
+    FramesCall, Info, Ping, Raw, Remote, RemoteRecipient, Retry, Route, RouteStats, Routed,
+    Service, ServiceInfo, ServiceStats, Stats, StopBroker, WorkerReport,
 };
 pub use topic::Topic;
 pub use topology::Topology;

@@ -11,7 +11,7 @@ pub use crate::codec::Json;
 pub use crate::codec::MessagePack;
 #[cfg(feature = "postcard")]
 pub use crate::codec::Postcard;
-pub use crate::codec::{Codec, Decode, Encode, Format};
+pub use crate::codec::{Codec, Decode, Encode, Format, OrRaw, Stamped};
 pub use crate::deliver::{Batch, Receiver, Values};
 pub use crate::messages::{
     Admission, Bind, Captured, Close, Connect, ConnectAs, ConnectionChange, ConnectionEvent,
@@ -21,9 +21,9 @@ pub use crate::messages::{
     Unbind, Unsubscribe, WaitConnected, WaitSubscribers, Watch,
 };
 pub use crate::{
-    Call, Client, Counter, DealerSocket, Error, ErrorKind, Factory, Frame, Multipart, OptionName,
-    Overflow, PairSocket, Proxy, PubSocket, PullSocket, PushSocket, QueueLimits, Remote,
-    RemoteRecipient, RepSocket, ReplySocket, ReqSocket, RequestSocket, RestartPolicy, Retry, Route,
-    RouterSocket, Service, SocketOption, StreamSocket, SubSocket, Topic, TopicFraming, XPubSocket,
-    XSubSocket,
+    Broker, Call, Client, Counter, DealerSocket, Error, ErrorKind, Factory, Frame, Multipart,
+    OptionName, Overflow, PairSocket, Proxy, PubSocket, PullSocket, PushSocket, QueueLimits,
+    Remote, RemoteRecipient, RepSocket, ReplySocket, ReqSocket, RequestSocket, RestartPolicy,
+    Retry, Route, RouterSocket, Service, SocketOption, StreamSocket, SubSocket, Topic,
+    TopicFraming, XPubSocket, XSubSocket,
 };

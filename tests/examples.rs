@@ -1017,3 +1017,53 @@ fn built(name: &str) -> Outcome<PathBuf> {
             .into())
     }
 }
+
+#[test]
+fn an_actor_is_called_from_another_process() -> Outcome {
+    let server = Example::start("remote_actor", &["-M", "serve", "-e", ANY_PORT])?;
+    let endpoint = server.ready()?;
+    let caller = ["--mode", "call", "--endpoint", &endpoint, "--count", "6", "--interval", "1"];
+    let (out, _) = Example::start("remote_actor", &caller)?.success()?;
+    let refused = |dividend: &str| format!("refused\tDivisionByZero {{ dividend: {dividend} }}");
+    assert_eq!(out, ["1", "1", &refused("3.0"), "4", "2.5", &refused("6.0")]);
+    server.interrupted()?;
+    let nobody = ["-M", "call", "-e", &endpoint, "--count", "1", "--interval", "1"];
+    let patience = ["--timeout", "200"];
+    let (out, _) = Example::start("remote_actor", &[&nobody[..], &patience].concat())?.success()?;
+    assert_eq!(out.len(), 1);
+    assert!(out[0].starts_with("failed\t"), "{out:?}");
+    Ok(())
+}
+
+#[test]
+fn a_pool_loses_no_call_with_a_worker_that_is_killed() -> Outcome {
+    let all = ["all", "--workers", "3", "--count", "1000", "--work", "2"];
+    let (out, err) = Example::start("worker_pool", &all)?.success()?;
+    assert!(err.iter().any(|line| line.starts_with("a worker is killed: Ok")), "{err:?}");
+    let figure = |name: &str| {
+        let line = out.iter().find_map(|line| line.strip_prefix(&format!("{name}\t")));
+        line.map(str::to_owned).unwrap_or_default()
+    };
+    assert_eq!((&*figure("sent"), &*figure("answered"), &*figure("lost")), ("1000", "1000", "0"));
+    assert_eq!(figure("workers left"), "2");
+    for name in ["retried", "p50", "p99", "max", "resent by the broker"] {
+        assert!(!figure(name).is_empty(), "no {name} in {out:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_pool_is_a_program_each_too() -> Outcome {
+    let broker = ["broker", "--clients", ANY_PORT, "--workers", ANY_PORT];
+    let broker = Example::start("worker_pool", &broker)?;
+    // The workers' side is opened first.
+    let (workers, clients) = (broker.ready()?, broker.ready()?);
+    let one = Example::start("worker_pool", &["worker", "--workers", &workers])?;
+    let load = ["--count", "100", "--work", "1"];
+    let client = ["client", "--clients", &clients];
+    let (out, _) = Example::start("worker_pool", &[&client[..], &load].concat())?.success()?;
+    assert!(out.contains(&"answered\t100".to_owned()), "{out:?}");
+    one.interrupted()?;
+    broker.interrupted()?;
+    Ok(())
+}

@@ -36,6 +36,8 @@ pub(crate) enum Ticket {
     Request(Key),
     /// Who wants to know that a reply left.
     Reply(Option<oneshot::Sender<Result<()>>>),
+    /// The socket's own word to a peer: nobody minds what becomes of it.
+    Word,
 }
 
 /// What became of a message that libzmq has not accepted: the error for whoever
@@ -366,6 +368,12 @@ pub trait Inbound {
 
     /// Whether closing should wait for something that may still be sent.
     fn is_busy(&self) -> bool {
+        false
+    }
+
+    /// Whether peers may still send what a socket that closes has to take.
+    fn is_held(&self, now: Instant) -> bool {
+        let _ = now;
         false
     }
 }

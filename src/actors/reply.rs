@@ -1,9 +1,13 @@
 //! REPLY and REP: routes, kept until their request is answered.
 
+mod worker;
+
 use std::sync::Arc;
 use std::task::Context;
 use std::time::{Duration, Instant};
 
+use self::worker::Worker;
+pub(crate) use self::worker::WorkerSetup;
 use super::handing::require_receiver;
 use super::pattern::{Inbound, Pattern, Receiving, Surroundings, Ticket, Wiring, refused};
 use crate::counters::Counter;
@@ -16,7 +20,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::framing::reqrep;
 use crate::kinds;
 use crate::messages::{Answer, Answered, EventKind, IncomingRequest, ReplyDesk, Responder};
-use crate::multipart::Multipart;
+use crate::multipart::{Frame, Multipart};
 use crate::sys;
 use crate::topology::Setting;
 
@@ -31,11 +35,20 @@ pub struct ReplySetup {
     pub(crate) receiver: Option<Receiver<IncomingRequest>>,
     pub(crate) answer_within: Duration,
     pub(crate) max_unanswered: usize,
+    /// Of one that works for brokers: how, and the routing ids of those.
+    pub(crate) worker: WorkerSetup,
+    pub(crate) brokers: Vec<Frame>,
 }
 
 impl Default for ReplySetup {
     fn default() -> Self {
-        Self { receiver: None, answer_within: Duration::from_secs(60), max_unanswered: 65_536 }
+        Self {
+            receiver: None,
+            answer_within: Duration::from_secs(60),
+            max_unanswered: 65_536,
+            worker: WorkerSetup::default(),
+            brokers: Vec::new(),
+        }
     }
 }
 
@@ -121,6 +134,7 @@ pub struct Answering {
     desk: Arc<ReplyDesk>,
     /// What the desk is given for its list of answers.
     answers: Vec<Answer>,
+    worker: Option<Worker>,
     gone: bool,
     closing: bool,
 }
@@ -132,9 +146,12 @@ struct Route {
 }
 
 impl Answering {
-    fn new(setup: ReplySetup) -> Self {
+    fn new(mut setup: ReplySetup) -> Self {
+        let brokers = std::mem::take(&mut setup.brokers);
+        let worker = (!brokers.is_empty()).then(|| Worker::new(setup.worker, brokers));
         Self {
             setup,
+            worker,
             routes: Entries::counting_from(0),
             ages: Deadlines::default(),
             fresh: Vec::new(),
@@ -203,6 +220,11 @@ impl Inbound for Answering {
     }
 
     fn accept(&mut self, message: Multipart, around: &mut Surroundings) {
+        if let Some(worker) = &mut self.worker
+            && worker.hears(&message, Instant::now())
+        {
+            return;
+        }
         let (envelope, body) = match reqrep::parse_request(message) {
             Ok(request) => request,
             Err(undecodable) => return around.undecodable(undecodable),
@@ -254,7 +276,17 @@ impl Inbound for Answering {
         self.desk.leave();
     }
 
-    fn tend(&mut self, now: Instant, _queue: &mut Queue<Ticket>, around: &mut Surroundings) {
+    fn opened(&mut self, _socket: &sys::Socket) -> Result<()> {
+        if let Some(worker) = &mut self.worker {
+            worker.reset();
+        }
+        Ok(())
+    }
+
+    fn tend(&mut self, now: Instant, queue: &mut Queue<Ticket>, around: &mut Surroundings) {
+        if let Some(worker) = self.worker.as_mut().filter(|_| !self.closing) {
+            worker.tend(now, queue);
+        }
         let Self { routes, ages, .. } = self;
         while let Some(place) = ages.pop_due(now, |due, place| is_due(routes, due, place)) {
             if let Some((token, _)) = routes.at(place) {
@@ -266,11 +298,15 @@ impl Inbound for Answering {
 
     fn next_deadline(&self) -> Option<Instant> {
         let receivers = self.setup.receiver.as_ref().and_then(Receiver::next_deadline);
-        [self.ages.next(), receivers].into_iter().flatten().min()
+        let worker = self.worker.as_ref().and_then(Worker::next_deadline);
+        [self.ages.next(), receivers, worker].into_iter().flatten().min()
     }
 
     fn done(&mut self, ticket: Ticket, outcome: Outcome, around: &mut Surroundings) {
-        let Ticket::Reply(confirm) = ticket else { return };
+        let Ticket::Reply(confirm) = ticket else {
+            // A word, which is said again at the next heartbeat.
+            return;
+        };
         let Some((error, counter, frames)) = refused(outcome) else {
             if let Some(confirm) = confirm {
                 let _ = confirm.send(Ok(()));
@@ -292,13 +328,15 @@ impl Inbound for Answering {
         }
     }
 
-    fn closing(
-        &mut self,
-        _kind: ErrorKind,
-        _queue: &mut Queue<Ticket>,
-        _around: &mut Surroundings,
-    ) {
+    fn closing(&mut self, _kind: ErrorKind, queue: &mut Queue<Ticket>, _around: &mut Surroundings) {
         self.closing = true;
+        if let Some(worker) = &mut self.worker {
+            worker.leave(queue);
+        }
+    }
+
+    fn is_held(&self, now: Instant) -> bool {
+        self.worker.as_ref().is_some_and(|worker| worker.is_held(now))
     }
 
     fn closed(&mut self, around: &mut Surroundings) {

@@ -26,6 +26,7 @@ use crate::engine::backoff::Backoff;
 use crate::engine::queue::Queue;
 use crate::engine::slots::Slots;
 use crate::error::{Error, ErrorKind, Result};
+use crate::kinds;
 use crate::messages::SocketState;
 use crate::multipart::{Frame, Multipart};
 use crate::sys;
@@ -291,6 +292,13 @@ impl<K: Pattern> Socket<K> {
 
     pub(crate) fn publish_endpoints(&self) {
         self.around.shared.set_endpoints(self.opening.endpoints.iter().map(Plan::status).collect());
+    }
+}
+
+impl Socket<kinds::Reply> {
+    /// Describes a worker of a broker; see [`Blueprint::join`].
+    pub fn join(endpoint: impl IntoEndpoint) -> Blueprint<kinds::Reply> {
+        Blueprint::new().join(endpoint)
     }
 }
 

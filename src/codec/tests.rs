@@ -54,9 +54,11 @@ proptest! {
 }
 
 /// A value that is read by recursion, as deep as the bytes say.
+#[cfg(feature = "postcard")]
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Chain(Option<Box<Self>>);
 
+#[cfg(feature = "postcard")]
 impl Chain {
     fn of(links: usize) -> Self {
         (0..links).fold(Self::default(), |chain, _| Self(Some(Box::new(chain))))

@@ -5,5 +5,6 @@ pub(crate) mod call;
 pub(crate) mod pubsub;
 pub(crate) mod reqrep;
 pub(crate) mod routed;
+pub(crate) mod workers;
 
 pub use pubsub::TopicFraming;

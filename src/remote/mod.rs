@@ -5,6 +5,7 @@
 //! `framing::call`, and `docs/wire-format.md` for whoever speaks another language.
 
 mod body;
+mod broker;
 pub(crate) mod call;
 mod client;
 mod clock;
@@ -17,6 +18,7 @@ mod stats;
 
 pub(crate) use body::Sendable;
 pub use body::{Bodies, FramesCall, Raw, Remote};
+pub use broker::{AskBroker, Broker, BrokerBuilder, BrokerReport, StopBroker, WorkerReport};
 pub use call::Call;
 pub use client::{Client, RemoteRecipient};
 pub use retry::Retry;

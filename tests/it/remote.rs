@@ -633,6 +633,73 @@ async fn a_service_that_closes_answers_what_it_has() {
     .await;
 }
 
+#[derive(Clone, Debug, PartialEq, Message, Serialize, Deserialize)]
+#[rtype(result = "()")]
+struct Price(u32);
+
+/// Puts what it handles into an inbox.
+struct Ticker(Box<dyn Fn(Stamped<Price>)>);
+
+impl Actor for Ticker {
+    type Context = Context<Self>;
+}
+
+impl Handler<Stamped<Price>> for Ticker {
+    type Result = ();
+
+    fn handle(&mut self, price: Stamped<Price>, _: &mut Context<Self>) {
+        (self.0)(price);
+    }
+}
+
+impl Handler<Batch<Stamped<Price>>> for Ticker {
+    type Result = ();
+
+    fn handle(&mut self, prices: Batch<Stamped<Price>>, _: &mut Context<Self>) {
+        prices.into_iter().for_each(&self.0);
+    }
+}
+
+#[actix::test]
+async fn a_value_may_carry_its_time_and_be_none() {
+    within(async {
+        let zmq = Factory::builder().start();
+        let endpoint = inproc();
+        let (keep, mut kept) = inbox();
+        let ticker = Ticker(Box::new(keep)).start();
+        let (keep, mut seen) = inbox::<TopicMessage<OrRaw<Json<Stamped<Price>>>>>();
+        let publisher = open(&zmq, PubSocket::bind(&*endpoint)).await;
+        let subscriber = SubSocket::connect(&*endpoint)
+            .topic_to("one", Json::<Stamped<Price>>::recipient(&ticker))
+            .topic_to("many", Json::<Stamped<Price>>::batches(&ticker))
+            .topic("any")
+            .on_message(keep);
+        open(&zmq, subscriber).await;
+        for topic in ["one", "many", "any"] {
+            let wait = WaitSubscribers { topic: topic.into(), count: 1, deadline: ms(10_000) };
+            publisher.send(wait).await.unwrap().unwrap();
+        }
+        let sent = Stamped::now(Price(108));
+        assert!(sent.age() < ms(10_000));
+        for topic in ["one", "many", "any"] {
+            let publish = Publish::new(topic, Json(sent.clone()));
+            publisher.send(publish).await.unwrap().unwrap();
+        }
+        assert_eq!(kept.take(2).await, [sent.clone(), sent.clone()]);
+        let OrRaw::Value(Json(value)) = seen.next().await.body else { panic!("it is a value") };
+        assert_eq!(value, sent);
+        publisher.send(Publish::new("any", ["rain", "sun"])).await.unwrap().unwrap();
+        let OrRaw::Raw(raw) = seen.next().await.body else { panic!("it is none") };
+        assert_eq!(*raw.frames(), ["rain", "sun"].into());
+        let written = serde_json::to_value(&sent).unwrap();
+        assert!(written["timestamp"].is_f64() && written["data"] == 108, "{written}");
+        let ancient = Stamped { timestamp: f64::NAN, data: () };
+        assert!(ancient.age() > ms(0), "any number is a time");
+        finish(zmq).await;
+    })
+    .await;
+}
+
 /// A port that nobody listens at, and that nobody else gets.
 fn vacant() -> (std::net::TcpListener, String) {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

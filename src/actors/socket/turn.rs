@@ -41,6 +41,12 @@ impl<K: Pattern> Socket<K> {
             self.last_call();
         }
         self.follow_orders(now);
+        if let (SocketState::Closing, true, Some(live)) =
+            (self.state(), K::TYPE.sends() && !self.inbound.is_held(now), &mut self.live)
+        {
+            // What it would receive is new work.
+            live.pump.stop_receiving();
+        }
         self.take_answers();
         self.inbound.tend(now, &mut self.queue, &mut self.around);
         match self.inbound.abandoned() {
@@ -136,13 +142,8 @@ impl<K: Pattern> Socket<K> {
         self.reopen_at = None;
         self.inbound.closing(ErrorKind::Closed, &mut self.queue, &mut self.around);
         self.feeds.close(ErrorKind::Closed);
-        if let Some(live) = &mut self.live {
-            if K::TYPE.sends() {
-                // What it would receive is new work.
-                live.pump.stop_receiving();
-            } else {
-                self.draining = RESCUED as u64;
-            }
+        if !K::TYPE.sends() {
+            self.draining = RESCUED as u64;
         }
         if !was_up {
             self.close(ErrorKind::Closed);
@@ -151,7 +152,10 @@ impl<K: Pattern> Socket<K> {
 
     fn is_flushed(&self, now: Instant) -> bool {
         let due = self.around.shared.close_deadline().is_none_or(|deadline| deadline <= now);
-        let is_idle = self.queue.is_empty() && self.draining == 0 && !self.inbound.is_busy();
+        let is_idle = self.queue.is_empty()
+            && self.draining == 0
+            && !self.inbound.is_busy()
+            && !self.inbound.is_held(now);
         due || self.live.is_none() || is_idle
     }
 

@@ -71,6 +71,10 @@ impl Process {
         writeln!(stdin, "{line}").unwrap_or_else(|error| panic!("{error}: {:#?}", self.seen));
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
         let status = Command::new("kill").args(["-s", name, &id]).status().unwrap();

@@ -62,6 +62,12 @@ impl Peer {
         Self(Process::start(&mut command))
     }
 
+    /// Starts another script of `tests/python`.
+    pub(crate) fn script(name: &str, arguments: &[&str]) -> Process {
+        let mut command = Command::new(interpreter().expect("asked before"));
+        Process::start(command.arg(directory().join(name)).args(arguments))
+    }
+
     /// The endpoint where it listens.
     pub(crate) async fn ready(&mut self) -> String {
         self.0.line("ready ").await
