@@ -620,6 +620,29 @@ mod tests {
     }
 
     #[test]
+    fn a_frame_of_any_size_keeps_its_bytes_when_it_is_sent() -> Result<(), sys::Errno> {
+        for size in [0, 1, SMALL, SMALL + 1, 33, 34, 2_000] {
+            let data = vec![7; size];
+            for frame in [Frame::from(&data[..]), Frame::from(data.clone())] {
+                for kept in [false, true] {
+                    let mut frame = frame.clone();
+                    if kept {
+                        frame.as_message()?;
+                    }
+                    frame.prepare()?;
+                    let copy = frame.copied()?;
+                    assert_eq!((frame.size(), copy.size()), (size, size));
+                    assert_eq!((&frame[..], copy.as_slice()), (&data[..], &data[..]));
+                    assert_eq!(frame.share(), data[..]);
+                    assert_eq!(frame.as_message()?.as_slice(), data);
+                    assert_eq!(frame.clone().into_bytes(), data);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
     fn debug_shortens_long_frames() {
         assert_eq!(format!("{:?}", Frame::from("a\0b")), r#"b"a\x00b""#);
         assert!(format!("{:?}", Frame::from(vec![0; 1000])).ends_with("(1000 bytes)"));

@@ -313,3 +313,53 @@ impl ReplyDesk {
         std::mem::take(&mut desk.answers)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::{Wake, Waker};
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Woken(AtomicUsize);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn answer(desk: &Arc<ReplyDesk>) {
+        let token = Key { place: 0, sequence: 0 };
+        assert!(Responder::new(token, Arc::clone(desk)).reply("answer").is_ok());
+    }
+
+    #[test]
+    fn answers_wake_a_socket_that_would_not_look() {
+        let (desk, woken) = (Arc::new(ReplyDesk::default()), Arc::new(Woken::default()));
+        let waker = Waker::from(Arc::clone(&woken));
+        let mut answers = Vec::new();
+        let wakes = || woken.0.load(Ordering::Relaxed);
+
+        desk.attend(&waker);
+        answer(&desk);
+        desk.swap(&mut answers);
+        assert_eq!((answers.len(), wakes()), (1, 0));
+        answers.clear();
+        answer(&desk);
+        desk.leave();
+        assert_eq!(wakes(), 1, "one came too late for the turn");
+
+        desk.attend(&waker);
+        desk.swap(&mut answers);
+        desk.leave();
+        assert_eq!((answers.len(), wakes()), (1, 1));
+        answer(&desk);
+        assert_eq!(wakes(), 2, "one came between two turns");
+
+        assert_eq!(desk.close().len(), 1);
+        let late = Responder::new(Key { place: 0, sequence: 1 }, desk).reply("late");
+        assert!(late.is_err_and(|error| error.message().is_some()));
+    }
+}

@@ -366,11 +366,4 @@ const fn fold(random: u64) -> u32 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_request_in_flight_is_small() {
-        assert!(size_of::<Open>() <= 64, "{}", size_of::<Open>());
-    }
-}
+mod tests;
