@@ -2,6 +2,7 @@
 //! not counted here.
 
 #![expect(unsafe_code, reason = "a global allocator is")]
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test that fails panics")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
