@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 #[cfg(feature = "messagepack")]
-use serde::de::{Deserialize, IgnoredAny};
+use serde::de::{Deserializer, Visitor};
 
 use super::CodecError;
 
@@ -166,10 +166,32 @@ impl Format for MessagePack {
         let value =
             T::deserialize(&mut reader).map_err(|error| CodecError::value(Self::NAME, error))?;
         // A slice has no further marker only at its end.
-        match IgnoredAny::deserialize(&mut reader) {
+        match reader.deserialize_option(More) {
             Err(rmp_serde::decode::Error::InvalidMarkerRead(_)) => Ok(value),
             _ => Err(CodecError::Trailing { codec: Self::NAME }),
         }
+    }
+}
+
+/// Reads the marker of a value and nothing after it: what is in it may end too
+/// soon, which looks like the end of the slice.
+#[cfg(feature = "messagepack")]
+struct More;
+
+#[cfg(feature = "messagepack")]
+impl<'de> Visitor<'de> for More {
+    type Value = ();
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("anything")
+    }
+
+    fn visit_none<E: serde::de::Error>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, _: D) -> Result<(), D::Error> {
+        Ok(())
     }
 }
 

@@ -96,3 +96,13 @@ fn deeply_nested_postcard_is_an_error() -> Result<(), CodecError> {
     assert!(Postcard::<u8>::decode(trailing).is_err(), "a byte is left over");
     Ok(())
 }
+
+#[test]
+#[cfg(feature = "messagepack")]
+fn half_a_value_after_a_messagepack_value_is_an_error() {
+    // An array, a map, a string: of each no more than its beginning.
+    for rest in [&b"\x91"[..], b"\x81", b"\xa1", b"\xdc\x00\x01", b"\xc0", b"\xc1", b"\x91\x91"] {
+        let frames: Multipart = [b"\x07", rest].concat().into();
+        assert!(MessagePack::<u8>::decode(frames).is_err(), "{rest:?} is left over");
+    }
+}
