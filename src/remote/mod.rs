@@ -15,6 +15,8 @@ mod retry;
 mod route;
 mod service;
 mod stats;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use body::Sendable;
 pub use body::{Bodies, FramesCall, Raw, Remote};

@@ -183,7 +183,7 @@ impl Errors {
 }
 
 /// As `$stats` tells it.
-const fn name_of(why: Failure) -> &'static str {
+pub(super) const fn name_of(why: Failure) -> &'static str {
     match why {
         Failure::Unknown => "unknown",
         Failure::Undecodable => "undecodable",

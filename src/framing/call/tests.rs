@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::framing::reqrep;
 
 proptest! {
     #[test]
@@ -48,4 +49,90 @@ fn timeouts_are_rounded_up_and_bounded() {
     assert_eq!(rounded(Duration::from_micros(1_001)), 2);
     assert_eq!(rounded(Duration::MAX), u32::MAX);
     assert_eq!(milliseconds(None), 0);
+}
+
+/// The frames of each dump in the document.
+fn dumps() -> Vec<Multipart> {
+    let document = include_str!("../../../docs/wire-format.md");
+    let blocks = document.split("```hex\n").skip(1);
+    let frames = |block: &str| {
+        let mut frames = Vec::<Vec<u8>>::new();
+        for line in block.split("```").next().unwrap().lines() {
+            if line.starts_with('#') {
+                frames.push(Vec::new());
+                continue;
+            }
+            let bytes = line.split('|').next().unwrap().split_whitespace();
+            let bytes = bytes.map(|byte| u8::from_str_radix(byte, 16).unwrap());
+            frames.last_mut().unwrap().extend(bytes);
+        }
+        frames.into_iter().collect()
+    };
+    blocks.map(frames).collect()
+}
+
+#[test]
+fn the_documents_dumps_are_what_is_sent() {
+    let id = uuid::uuid!("5a0c117e-9b42-4d3f-8a61-c0de12345678");
+    let shell = |parts: Multipart| reqrep::request(id, parts);
+    let mut call = Call {
+        idempotent: true,
+        attempt: 0,
+        timeout: Some(Duration::from_secs(2)),
+        caller: 0xc35f_0000_0000_0001,
+        sent: 1_000_000,
+        codec: "json",
+        name: "Add",
+    };
+    let asked = shell([call.compose(), "[1,2]".into()].into());
+    let result = shell([Answer::Result("json").compose(), "3".into()].into());
+    let refused = shell(failure(Failure::Unknown, "\"Add\" is not served"));
+    call = Call { idempotent: false, timeout: None, caller: 0, sent: 0, codec: "msgpack", ..call };
+    let least: Multipart = [call.compose(), Frame::from([0x92, 1, 2])].into();
+    assert_eq!(dumps(), [asked, result, refused, least]);
+}
+
+#[test]
+fn the_documents_dumps_are_read() {
+    let dumps = dumps();
+    let parts = |which: usize| reqrep::parse_reply(dumps[which].clone()).unwrap().1;
+    let asked = parts(0);
+    let call = Call::parse(&asked[0]).unwrap();
+    assert_eq!((call.codec, call.name, call.idempotent), ("json", "Add", true));
+    assert_eq!(call.timeout, Some(Duration::from_secs(2)));
+    assert_eq!(Answer::parse(&parts(1)[0]), Ok(Answer::Result("json")));
+    assert_eq!(Answer::parse(&parts(2)[0]), Ok(Answer::Failure(Failure::Unknown)));
+    let least = Call::parse(&dumps[3][0]).unwrap();
+    assert_eq!((least.timeout, least.caller, least.sent), (None, 0, 0));
+}
+
+/// Whatever a length claims, no field goes beyond the header, nor are others moved.
+#[test]
+fn lengths_that_lie_are_found_out_or_name_what_is_there() {
+    let call = Call {
+        idempotent: false,
+        attempt: 0,
+        timeout: None,
+        caller: 0,
+        sent: 0,
+        codec: "json",
+        name: "Add",
+    };
+    let whole = call.compose().to_vec();
+    for codec in 0..=u8::MAX {
+        for name in 0..=u8::MAX {
+            let mut header = whole.clone();
+            header[6] = codec;
+            header[7] = name;
+            let fits = usize::from(codec) + usize::from(name) <= "jsonAdd".len();
+            match Call::parse(&header) {
+                Err(error) => assert!(!fits && error == SHORT, "{codec} {name}: {error:?}"),
+                Ok(call) => {
+                    assert!(fits, "{call:?}");
+                    let both = format!("{}{}", call.codec, call.name);
+                    assert!("jsonAdd".starts_with(&both), "{call:?}");
+                }
+            }
+        }
+    }
 }
