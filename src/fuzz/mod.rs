@@ -16,6 +16,7 @@
 //!
 //! The targets are in the crate because `framing` is private, and stays so.
 
+mod call;
 mod endpoint;
 mod framing;
 

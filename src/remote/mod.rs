@@ -17,6 +17,8 @@ mod service;
 mod stats;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) mod trial;
 
 pub(crate) use body::Sendable;
 pub use body::{Bodies, FramesCall, Raw, Remote};
