@@ -19,6 +19,7 @@ mod errors;
 mod interop;
 mod interop_curve;
 mod interop_pairs;
+mod interop_remote;
 mod linked;
 mod lockstep;
 mod monitor;
