@@ -16,6 +16,7 @@ mod bulk;
 mod conformance;
 mod delivery;
 mod errors;
+mod hostile;
 mod interop;
 mod interop_curve;
 mod interop_pairs;
