@@ -1,4 +1,5 @@
-//! What `benches/` measure of the private rooms: `engine` and `framing`.
+//! What `benches/` measure of the private rooms, `engine` and `framing`, and what
+//! `fuzz/` feeds.
 //!
 //! This is no API. It exists with the feature `internals` alone, and may change
 //! or go with any release.
@@ -20,6 +21,7 @@ use crate::multipart::{Frame, Multipart};
 use crate::options::QueueLimits;
 use crate::sys::{Context, ContextSettings, Errno, Events, Farewell, Socket, SocketType};
 
+pub mod calls;
 pub mod framing;
 
 /// A pump between a queue, a receiver that takes everything, and a socket that

@@ -17,7 +17,7 @@ mod service;
 mod stats;
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
+#[cfg(any(test, feature = "internals"))]
 pub(crate) mod trial;
 
 pub(crate) use body::Sendable;
