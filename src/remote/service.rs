@@ -141,7 +141,7 @@ impl<F: Format> Service<F> {
 
     /// How many bytes the body of a call may have; more are refused as
     /// [`TooLarge`](ErrorKind::TooLarge). What libzmq receives at all is bounded
-    /// by [`max_msg_size`](crate::Blueprint::max_msg_size).
+    /// by [`max_message_size`](crate::Blueprint::max_message_size).
     ///
     /// # Default
     /// 16 MiB
