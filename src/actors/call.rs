@@ -79,7 +79,7 @@ fn request_of<R: Decode>(
     timeout: Option<Duration>,
     idempotent: bool,
 ) -> Request<Multipart, R> {
-    let mut request = Request::new(parts).expect();
+    let mut request = Request::new(parts).expect::<R>();
     request.timeout = timeout.map_or(Timeout::None, Timeout::After);
     request.idempotent = idempotent;
     request
