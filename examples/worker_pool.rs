@@ -141,14 +141,14 @@ async fn main() -> Outcome {
         Role::Broker { clients, workers } => {
             let _broker = Broker::between(&*clients, &*workers).start(&zmq).await?;
             announce(&zmq).await?;
-            Ok(std::future::pending().await)
+            std::future::pending().await
         }
         Role::Worker { workers, capacity } => {
             let service = Service::new("squares").route(Worker.start().recipient::<Square>());
             let worker = ReplySocket::join(&*workers).capacity(capacity);
             zmq.send(Open(worker.deliver_to(service))).await??;
             announce(&zmq).await?;
-            Ok(std::future::pending().await)
+            std::future::pending().await
         }
         Role::Client { clients, load } => have_squared(&zmq, &clients, load, async |_| {}).await,
     })

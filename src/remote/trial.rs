@@ -21,6 +21,7 @@ use super::service::Service;
 use super::stats::{Info, Ping, Stats};
 use crate::codec::Format;
 use crate::deliver::{IntoReceiver, Receiver};
+use crate::engine::entries::Key;
 use crate::framing::call::{Answer, Call, Failure, Malformed};
 use crate::messages::{self, Answered, IncomingRequest, ReplyDesk, Responder};
 use crate::multipart::{Frame, Multipart};
@@ -166,14 +167,15 @@ fn service<F: Format>() -> Target {
 /// The one answer to a request.
 fn served(service: &mut Target, body: Multipart) -> Multipart {
     let desk = Arc::new(ReplyDesk::default());
-    let responder = Responder::new(7, Arc::clone(&desk));
+    let key = Key { place: 7, sequence: 7 };
+    let responder = Responder::new(key, Arc::clone(&desk));
     assert!(service.deliver(IncomingRequest { body, responder }).is_ok());
     service.flush();
     service.tend(&mut Context::from_waker(Waker::noop()));
-    let mut answers = desk.take().into_iter();
+    let mut answers = desk.close().into_iter();
     let answer = match (answers.next(), answers.next()) {
-        (Some(messages::Answer { token: 7, outcome: Answered::Reply(frames, None) }), None) => {
-            Some(frames)
+        (Some(messages::Answer { token, outcome: Answered::Reply(frames, None) }), None) => {
+            (token == key).then_some(frames)
         }
         _ => None,
     };

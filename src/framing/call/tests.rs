@@ -74,7 +74,7 @@ fn dumps() -> Vec<Multipart> {
 #[test]
 fn the_documents_dumps_are_what_is_sent() {
     let id = uuid::uuid!("5a0c117e-9b42-4d3f-8a61-c0de12345678");
-    let shell = |parts: Multipart| reqrep::request(id, parts);
+    let shell = |parts: Multipart| reqrep::request(id.into_bytes(), parts);
     let mut call = Call {
         idempotent: true,
         attempt: 0,

@@ -19,7 +19,7 @@ impl Wake for Woken {
 fn ask(table: &mut Table, timeout: Option<Duration>) -> (Key, Receiver<Result<Multipart>>) {
     let (asker, reply) = channel();
     let key = table.insert(Open::new(None), timeout);
-    table.park(key, asker);
+    table.park(key, Waiter::new(asker));
     (key, reply)
 }
 
@@ -77,7 +77,7 @@ fn a_caller_that_has_gone_before_it_is_parked_is_found() {
     let key = table.insert(Open::new(None), None);
     let (asker, reply) = channel::<Result<Json<u8>>>();
     drop(reply);
-    table.park(key, asker);
+    table.park(key, Waiter::new(asker));
     assert_eq!(table.take_cancelled(), [key]);
 }
 
@@ -87,7 +87,7 @@ fn a_value_is_decoded_and_what_cannot_be_is_given_back() {
         let mut table = Table::new(false);
         let key = table.insert(Open::new(None), None);
         let (asker, mut reply) = channel::<Result<Json<u8>>>();
-        table.park(key, asker);
+        table.park(key, Waiter::new(asker));
         let decoded = table.close(key).and_then(|open| open.finish(Ok(bytes.into())));
         assert!(decoded.is_some_and(|decoded| decoded.is_ok() == decodes));
         assert!(reply.try_recv().is_ok_and(|reply| reply.is_ok() == decodes));
