@@ -83,6 +83,7 @@ pub trait Codec: Sized + 'static {
     fn into_value(self) -> Self::Value;
 }
 
+#[cfg(any(feature = "json", feature = "messagepack", feature = "postcard"))]
 macro_rules! newtype {
     ($name:ident) => {
         impl<T: 'static> Codec for $name<T> {
@@ -218,8 +219,8 @@ impl Format for Postcard {
 
     fn from_bytes<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
         let mut reader = postcard::Deserializer::from_bytes(bytes);
-        let value =
-            super::nested(&mut reader).map_err(|error| CodecError::value(Self::NAME, error))?;
+        let value = super::nested(&mut reader, bytes.len())
+            .map_err(|error| CodecError::value(Self::NAME, error))?;
         let rest = reader.finalize().map_err(|error| CodecError::value(Self::NAME, error))?;
         if rest.is_empty() { Ok(value) } else { Err(CodecError::Trailing { codec: Self::NAME }) }
     }

@@ -1,8 +1,12 @@
-//! A bound on how deep a value may nest, for formats that have none.
+//! Bounds on how deep a value may nest, and how much may be in it, for formats
+//! that have none.
 //!
 //! A type that contains itself is read by recursion, and a peer's message says
 //! how often: without a bound it exhausts the stack, which aborts the process.
+//! Where elements take no bytes, as those of a `Vec<()>` may, a few bytes say
+//! that there are more of them than anybody has the time to count.
 
+use std::cell::Cell;
 use std::fmt;
 
 use serde::de::{
@@ -13,32 +17,49 @@ use serde::de::{
 /// How deep values may nest in the formats of this crate: what serde_json allows.
 pub const MAX_NESTING: usize = 128;
 
-/// Reads a value that nests [`MAX_NESTING`] levels at most: sequences, structs,
-/// maps, enums and options are one each.
+/// Elements and fields for each byte of the input, and some for a short one.
+const ELEMENTS_PER_BYTE: usize = 16;
+const ELEMENTS: usize = 1_024;
+
+/// Reads a value that nests [`MAX_NESTING`] levels at most (sequences, structs,
+/// maps, enums and options are one each), and that has no more elements and
+/// fields in all than 1,024 and 16 for each of the input's `bytes`.
 ///
 /// # Errors
-/// The format's own, and one for a value that nests deeper.
-pub fn nested<'de, T: DeserializeOwned, D: Deserializer<'de>>(reader: D) -> Result<T, D::Error> {
-    T::deserialize(Level { inner: reader, left: MAX_NESTING })
+/// The format's own, and one for a value beyond these bounds.
+pub fn nested<'de, T, D>(reader: D, bytes: usize) -> Result<T, D::Error>
+where
+    T: DeserializeOwned,
+    D: Deserializer<'de>,
+{
+    let elements = Cell::new(bytes.saturating_mul(ELEMENTS_PER_BYTE).saturating_add(ELEMENTS));
+    T::deserialize(Level { inner: reader, left: MAX_NESTING, elements: &elements })
 }
 
-/// Anything of serde's, with the levels that are left.
-struct Level<T> {
+/// Anything of serde's, with the levels and the elements that are left.
+struct Level<'a, T> {
     inner: T,
     left: usize,
+    elements: &'a Cell<usize>,
 }
 
-impl<T> Level<T> {
-    const fn same<U>(&self, inner: U) -> Level<U> {
-        Level { inner, left: self.left }
+impl<'a, T> Level<'a, T> {
+    const fn same<U>(&self, inner: U) -> Level<'a, U> {
+        Level { inner, left: self.left, elements: self.elements }
     }
 
-    fn below<U, E: Error>(&self, inner: U) -> Result<Level<U>, E> {
+    fn below<U, E: Error>(&self, inner: U) -> Result<Level<'a, U>, E> {
         let left = self
             .left
             .checked_sub(1)
             .ok_or_else(|| E::custom(format_args!("nested deeper than {MAX_NESTING} levels")))?;
-        Ok(Level { inner, left })
+        Ok(Level { inner, left, elements: self.elements })
+    }
+
+    fn element<U, E: Error>(&self, inner: U) -> Result<Level<'a, U>, E> {
+        let left = self.elements.get().checked_sub(1);
+        self.elements.set(left.ok_or_else(|| E::custom("more elements than bytes account for"))?);
+        Ok(self.same(inner))
     }
 }
 
@@ -51,7 +72,7 @@ macro_rules! forward {
     )+};
 }
 
-impl<'de, D: Deserializer<'de>> Deserializer<'de> for Level<D> {
+impl<'de, D: Deserializer<'de>> Deserializer<'de> for Level<'_, D> {
     type Error = D::Error;
 
     forward! {
@@ -83,7 +104,7 @@ macro_rules! visit {
     )+};
 }
 
-impl<'de, V: Visitor<'de>> Visitor<'de> for Level<V> {
+impl<'de, V: Visitor<'de>> Visitor<'de> for Level<'_, V> {
     type Value = V::Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -133,7 +154,7 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Level<V> {
     }
 }
 
-impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Level<S> {
+impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Level<'_, S> {
     type Value = S::Value;
 
     fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<S::Value, D::Error> {
@@ -142,14 +163,14 @@ impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Level<S> {
     }
 }
 
-impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Level<A> {
+impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Level<'_, A> {
     type Error = A::Error;
 
     fn next_element_seed<S: DeserializeSeed<'de>>(
         &mut self,
         seed: S,
     ) -> Result<Option<S::Value>, A::Error> {
-        let seed = self.same(seed);
+        let seed = self.element(seed)?;
         self.inner.next_element_seed(seed)
     }
 
@@ -158,14 +179,14 @@ impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Level<A> {
     }
 }
 
-impl<'de, A: MapAccess<'de>> MapAccess<'de> for Level<A> {
+impl<'de, A: MapAccess<'de>> MapAccess<'de> for Level<'_, A> {
     type Error = A::Error;
 
     fn next_key_seed<S: DeserializeSeed<'de>>(
         &mut self,
         seed: S,
     ) -> Result<Option<S::Value>, A::Error> {
-        let seed = self.same(seed);
+        let seed = self.element(seed)?;
         self.inner.next_key_seed(seed)
     }
 
@@ -179,21 +200,21 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Level<A> {
     }
 }
 
-impl<'de, A: EnumAccess<'de>> EnumAccess<'de> for Level<A> {
+impl<'de, 'a, A: EnumAccess<'de>> EnumAccess<'de> for Level<'a, A> {
     type Error = A::Error;
-    type Variant = Level<A::Variant>;
+    type Variant = Level<'a, A::Variant>;
 
     fn variant_seed<S: DeserializeSeed<'de>>(
         self,
         seed: S,
     ) -> Result<(S::Value, Self::Variant), A::Error> {
-        let (seed, left) = (self.same(seed), self.left);
-        let (value, variant) = self.inner.variant_seed(seed)?;
-        Ok((value, Level { inner: variant, left }))
+        let Self { inner, left, elements } = self;
+        let (value, variant) = inner.variant_seed(Level { inner: seed, left, elements })?;
+        Ok((value, Level { inner: variant, left, elements }))
     }
 }
 
-impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Level<A> {
+impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Level<'_, A> {
     type Error = A::Error;
 
     fn unit_variant(self) -> Result<(), A::Error> {

@@ -106,3 +106,17 @@ fn half_a_value_after_a_messagepack_value_is_an_error() {
         assert!(MessagePack::<u8>::decode(frames).is_err(), "{rest:?} is left over");
     }
 }
+
+#[test]
+#[cfg(feature = "postcard")]
+fn elements_without_bytes_are_bounded() -> Result<(), CodecError> {
+    let some = Postcard(vec![(); 1_000]).encode()?;
+    assert!(Postcard::<Vec<()>>::decode(some).is_ok());
+    // More than anybody counts to, in ten bytes.
+    let mut bytes = vec![0xff_u8; 9];
+    bytes.push(1);
+    assert!(Postcard::<Vec<()>>::decode(bytes.into()).is_err());
+    let many = Postcard(vec![(1_u8, (), Some(2_u8)); 100_000]).encode()?;
+    assert!(Postcard::<Vec<(u8, (), Option<u8>)>>::decode(many).is_ok());
+    Ok(())
+}

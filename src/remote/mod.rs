@@ -30,11 +30,44 @@ pub use route::Route;
 pub use service::{Routed, Service};
 pub use stats::{Info, Ping, RouteStats, ServiceInfo, ServiceStats, Stats};
 
-/// The format of calls and services that name none: MessagePack, or else the
-/// first codec that is compiled in.
-#[cfg(feature = "messagepack")]
-pub type DefaultFormat = crate::MessagePack;
-/// The format of calls and services that name none: MessagePack, or else the
-/// first codec that is compiled in.
-#[cfg(all(feature = "json", not(feature = "messagepack")))]
-pub type DefaultFormat = crate::Json;
+macro_rules! default_format {
+    ($($condition:meta => $format:ty;)+) => {$(
+        /// The format of calls and services that name none: MessagePack, or else
+        /// JSON or Postcard, whichever is compiled in. Without any it is frames.
+        #[cfg($condition)]
+        pub type DefaultFormat = $format;
+    )+};
+}
+
+default_format! {
+    feature = "messagepack" => crate::MessagePack;
+    all(feature = "json", not(feature = "messagepack")) => crate::Json;
+    all(feature = "postcard", not(any(feature = "json", feature = "messagepack"))) => crate::Postcard;
+    not(any(feature = "json", feature = "messagepack", feature = "postcard")) => no_format::NoFormat;
+}
+
+/// What stands where no format is compiled in: it writes and reads nothing.
+#[cfg(not(any(feature = "json", feature = "messagepack", feature = "postcard")))]
+mod no_format {
+    use serde::Serialize;
+    use serde::de::DeserializeOwned;
+
+    use crate::codec::{CodecError, Format};
+
+    /// No format: every value is an error. Enable `json`, `messagepack` or
+    /// `postcard`, or name a format of your own.
+    #[derive(Clone, Copy, Debug)]
+    pub enum NoFormat {}
+
+    impl Format for NoFormat {
+        const NAME: &'static str = "none";
+
+        fn to_bytes<T: Serialize + ?Sized>(_: &T) -> Result<Vec<u8>, CodecError> {
+            Err(CodecError::Framing("no format is compiled in".into()))
+        }
+
+        fn from_bytes<T: DeserializeOwned>(_: &[u8]) -> Result<T, CodecError> {
+            Err(CodecError::Framing("no format is compiled in".into()))
+        }
+    }
+}
