@@ -201,6 +201,11 @@ impl<K: Pattern> Socket<K> {
             Turn::Yielded => self.draining.saturating_sub(moved.received),
             _ => 0,
         };
+        if turn == Turn::Parked && live.pump.retry && moved.received > 0 {
+            // Its peer may have had room before we parked, and what told so is
+            // consumed: what was refused is offered once more, in another turn.
+            defer(cx);
+        }
         match turn {
             Turn::Parked | Turn::Yielded => None,
             Turn::Interrupted => Some(self.take_failure()),
