@@ -75,6 +75,8 @@ impl fmt::Display for Contender {
             Peer::BatchOther => "**actix-zmq**, batches, other arbiter",
             Peer::Each => "**actix-zmq**, one message each, same arbiter",
             Peer::EachOther => "**actix-zmq**, one message each, other arbiter",
+            Peer::Typed => "**actix-zmq**, one MessagePack value each, same arbiter",
+            Peer::RawFrames => "raw `zmq` crate, with our three frames",
             Peer::Tmq => "tmq",
             Peer::AsyncZmq => "async_zmq",
             Peer::Zeromq => "zeromq",
@@ -111,6 +113,8 @@ pub enum Workload {
     ReqRep,
     /// Round trips with one request in flight, both ends.
     Latency,
+    /// Typed calls per second, both ends.
+    Calls,
     /// Idle sockets, many requests, peers and subscriptions, a backlog.
     Scale,
 }
@@ -148,7 +152,7 @@ impl Workload {
         match self {
             Self::Receive | Self::Send | Self::Both => PIPELINE,
             Self::PubSub => PUBLICATIONS,
-            Self::ReqRep => REQUESTS,
+            Self::ReqRep | Self::Calls => REQUESTS,
             Self::Latency => ONE_REQUEST,
             Self::Scale => &[],
         }
@@ -166,6 +170,9 @@ impl Workload {
             Self::PubSub => "Publish/subscribe: PUB → SUB, topic and body",
             Self::ReqRep => "Request/reply, 64 B: replies per second",
             Self::Latency => "Request/reply, 64 B, one in flight: round trip",
+            Self::Calls => {
+                "Typed calls, a small struct in MessagePack with its deadline: results per second"
+            }
             Self::Scale => "Scale",
         }
     }
@@ -173,7 +180,7 @@ impl Workload {
     /// What a column's figure is of.
     pub fn label(self, column: &Column) -> String {
         match self {
-            Self::ReqRep | Self::Latency => format!("{} in flight", column.window),
+            Self::ReqRep | Self::Latency | Self::Calls => format!("{} in flight", column.window),
             _ if column.size >= 1_024 => format!("{} KiB", column.size / 1_024),
             _ => format!("{} B", column.size),
         }
@@ -184,7 +191,7 @@ impl Workload {
     pub const fn hwm(self) -> u32 {
         match self {
             Self::PubSub => 0,
-            Self::ReqRep | Self::Latency => 10_000,
+            Self::ReqRep | Self::Latency | Self::Calls => 10_000,
             _ => 1_000,
         }
     }
@@ -199,21 +206,29 @@ impl Workload {
             Self::Both | Self::Scale => [(contender, Role::Push), (contender, Role::Pull)],
             Self::PubSub => [(contender, Role::Pub), (contender, Role::Sub)],
             Self::ReqRep | Self::Latency => [(contender, Role::Client), (contender, Role::Server)],
+            Self::Calls => [(contender, Role::Caller), (contender, Role::Service)],
         }
     }
 
     /// Whether the contender has something of its own to show here.
     pub const fn has(self, contender: Contender) -> bool {
         match self {
-            Self::Receive | Self::Send => true,
+            Self::Receive | Self::Send => !matches!(contender.peer, Peer::Typed | Peer::RawFrames),
             // One process each, so there is one arbiter to choose per end, not two.
-            Self::Both | Self::PubSub => {
-                !matches!(contender.peer, Peer::BatchOther | Peer::EachOther)
+            Self::Both => !matches!(
+                contender.peer,
+                Peer::BatchOther | Peer::EachOther | Peer::Typed | Peer::RawFrames
+            ),
+            Self::PubSub => {
+                !matches!(contender.peer, Peer::BatchOther | Peer::EachOther | Peer::RawFrames)
             }
             // Replies are not delivered in batches.
-            Self::ReqRep | Self::Latency => {
-                !matches!(contender.peer, Peer::Batch | Peer::BatchOther | Peer::EachOther)
-            }
+            Self::ReqRep | Self::Latency => !matches!(
+                contender.peer,
+                Peer::Batch | Peer::BatchOther | Peer::EachOther | Peer::Typed
+            ),
+            // Nobody else has them.
+            Self::Calls => matches!(contender.peer, Peer::Raw | Peer::Inline | Peer::Each),
             Self::Scale => {
                 matches!(contender.peer, Peer::Raw | Peer::Inline)
                     && matches!(contender.build, Build::Stock)
@@ -253,6 +268,7 @@ impl Workload {
             (Self::PubSub, Peer::Inline) if column.size == 4_096 => Some(1.0),
             (Self::ReqRep, Peer::Inline) => Some(1.0),
             (Self::Latency, Peer::Inline) => Some(1.1),
+            (Self::Calls, Peer::Inline | Peer::Each) if column.window == 1_000 => Some(0.6),
             _ => None,
         }
     }

@@ -155,7 +155,7 @@ impl Plan {
         let [one, other] = workload.ends(contender);
         let mut sender = self.start(workload, column, one)?;
         let mut receiver = self.start(workload, column, other)?;
-        if matches!(one.1, Role::Client) {
+        if matches!(one.1, Role::Client | Role::Caller) {
             receiver_first(&mut receiver, &mut sender)?;
             let report = report(&mut sender)?;
             let (p50, p99) = report.latency.unzip();
@@ -283,5 +283,7 @@ const fn role_key(role: Role) -> &'static str {
         Role::Sub => "sub",
         Role::Server => "server",
         Role::Client => "client",
+        Role::Service => "service",
+        Role::Caller => "caller",
     }
 }

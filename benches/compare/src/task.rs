@@ -30,6 +30,10 @@ pub enum Peer {
     BatchOther,
     Each,
     EachOther,
+    /// Ours, with values in a codec.
+    Typed,
+    /// Raw, with the frames that ours sends.
+    RawFrames,
     Tmq,
     #[value(name = "async_zmq")]
     AsyncZmq,
@@ -54,7 +58,7 @@ impl Peer {
             Self::Inline => Way::Inline,
             Self::Batch => Way::Batch,
             Self::BatchOther => Way::BatchOther,
-            Self::Each => Way::Each,
+            Self::Each | Self::Typed => Way::Each,
             Self::EachOther => Way::EachOther,
             _ => return None,
         })
@@ -81,6 +85,10 @@ pub enum Role {
     Server,
     /// Connects a DEALER and keeps a window of requests in flight.
     Client,
+    /// Binds a ROUTER and serves typed calls; raw echoes their frames.
+    Service,
+    /// Connects a DEALER and keeps a window of typed calls in flight.
+    Caller,
 }
 
 /// One end of a workload.
@@ -116,6 +124,11 @@ pub struct Task {
 /// What publications are filed under.
 pub const TOPIC: &str = "topic.a";
 
+/// How long the header of a call of [`Order`] is, and its body in MessagePack;
+/// a test holds both to what is sent.
+pub const CALL_HEADER: usize = 28 + "msgpack".len() + "Order".len();
+pub const CALL_BODY: usize = 40;
+
 /// libzmq's default is 8 KiB.
 pub const LARGE_BATCH: u32 = 256 * 1024;
 
@@ -123,6 +136,25 @@ impl Task {
     /// A body.
     pub fn body(&self) -> Vec<u8> {
         vec![b'x'; self.size]
+    }
+
+    /// Whether the frames are those that ours sends.
+    pub const fn has_envelope(&self) -> bool {
+        matches!(self.peer, Peer::RawFrames) || matches!(self.role, Role::Service | Role::Caller)
+    }
+
+    /// What raw sends as a request: the body alone, that of ours, or a typed call's.
+    pub fn request(&self) -> Vec<Vec<u8>> {
+        let shell = [b"16 bytes of an id"[..16].to_vec(), Vec::new()];
+        if matches!(self.role, Role::Caller) {
+            // The length of the header, and of the value in MessagePack.
+            return shell
+                .into_iter()
+                .chain([vec![b'h'; CALL_HEADER], vec![b'v'; CALL_BODY]])
+                .collect();
+        }
+        let shell = shell.into_iter().filter(|_| self.has_envelope());
+        shell.chain([self.body()]).collect()
     }
 
     pub const fn warm_up(&self) -> Duration {

@@ -20,10 +20,13 @@ use crate::task::{Peer, Task};
 /// Runs one end; most end the process by themselves.
 pub fn run(task: &Task) -> Result<()> {
     match task.peer {
-        Peer::Raw => raw::run(task),
-        Peer::Inline | Peer::Batch | Peer::BatchOther | Peer::Each | Peer::EachOther => {
-            ours::run(task)
-        }
+        Peer::Raw | Peer::RawFrames => raw::run(task),
+        Peer::Inline
+        | Peer::Batch
+        | Peer::BatchOther
+        | Peer::Each
+        | Peer::EachOther
+        | Peer::Typed => ours::run(task),
         #[cfg(feature = "peers")]
         Peer::Tmq => tmq::run(task),
         #[cfg(feature = "peers")]

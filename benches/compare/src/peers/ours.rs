@@ -4,19 +4,22 @@ use std::iter;
 use std::marker::PhantomData;
 use std::time::{Duration, Instant};
 
+use actix::dev::{MessageResponse, OneshotSender};
 use actix::{Actor, Addr, Arbiter, Context, Handler, Message, System};
 use actix_zmq::prelude::{
-    Bind, Factory, Feed, IncomingRequest, Many, Open, PubSocket, Publish, PullSocket, Pulled, Push,
-    PushSocket, ReplySocket, Request, RequestSocket, SubSocket, TopicMessage,
+    Bind, Call, Factory, Feed, IncomingRequest, Many, MessagePack, Open, PubSocket, Publish,
+    PullSocket, Pulled, Push, PushSocket, ReplySocket, Request, RequestSocket, Route, Service,
+    SubSocket, TopicMessage, Values,
 };
 use actix_zmq::{Batch, Blueprint, Delivery, Frame, Pattern, Receiving, Socket, kinds};
 use anyhow::{Context as _, Result};
 use bytes::Bytes;
 use futures::channel::oneshot;
 use futures::stream;
+use serde::{Deserialize, Serialize};
 
 use crate::endpoint::{self, Pacer};
-use crate::task::{LARGE_BATCH, Role, TOPIC, Task, Way};
+use crate::task::{LARGE_BATCH, Peer, Role, TOPIC, Task, Way};
 
 /// How many messages go in a batch, or before one is awaited, so that the
 /// queue's bound of 1,000 is never passed.
@@ -35,6 +38,46 @@ async fn role(task: &Task) -> Result<()> {
     let way = task.peer.way().context("not one of ours")?;
     let zmq = Factory::builder().start();
     match task.role {
+        Role::Pub if task.peer == Peer::Typed => {
+            let socket = bind(&zmq, tuned(PubSocket::new(), task)).await?;
+            endpoint::hear_async().await?;
+            let quote = Quote::of(task.size);
+            let topic = Frame::from_static(TOPIC.as_bytes());
+            let one = move || Publish::new(topic.clone(), MessagePack(quote.clone()));
+            send(socket, one, way, task).await
+        }
+        Role::Sub if task.peer == Peer::Typed => {
+            let sub = SubSocket::connect(endpoint::hear()?.as_str()).topic(TOPIC);
+            let quotes = Quotes.start();
+            let sub = tuned(sub, task).deliver_to(MessagePack::<Quote>::recipient(&quotes));
+            let _socket = zmq.send(Open(sub)).await??;
+            endpoint::ready()?;
+            endpoint::watch_receiver(task);
+            std::future::pending().await
+        }
+        Role::Service => {
+            let service = Service::new("orders");
+            let service = match way {
+                Way::Each => service.route(Orders.start().recipient::<Order>()),
+                _ => service.route(Route::inline(|order: Order| order)),
+            };
+            let _socket = bind(&zmq, tuned(ReplySocket::new(), task).deliver_to(service)).await?;
+            std::future::pending().await
+        }
+        Role::Caller => {
+            let request = RequestSocket::connect(endpoint::hear()?.as_str()).timeout(TIMEOUT);
+            let socket = zmq.send(Open(tuned(request, task))).await??;
+            endpoint::watch_client(task);
+            for _ in 0..task.window {
+                let socket = socket.clone();
+                actix::spawn(async move {
+                    while let Ok(Ok(_)) = socket.send(Call::new(Order::example())).await {
+                        endpoint::count(1);
+                    }
+                });
+            }
+            std::future::pending().await
+        }
         Role::Push => {
             let push = tuned(PushSocket::connect(endpoint::hear()?.as_str()), task);
             let socket = zmq.send(Open(push)).await??;
@@ -242,6 +285,93 @@ where
         Way::BatchOther => blueprint.deliver_to(there().recipient::<Batch<M>>()),
         Way::Each => blueprint.deliver_to(here().recipient::<M>()),
         Way::EachOther => blueprint.deliver_to(there().recipient::<M>()),
+    }
+}
+
+/// A value of some length.
+#[derive(Clone, Debug, Message, Serialize, Deserialize)]
+#[rtype(result = "()")]
+struct Quote {
+    cents: u32,
+    note: String,
+}
+
+impl Quote {
+    /// In MessagePack of about this many bytes.
+    fn of(size: usize) -> Self {
+        Self { cents: 108, note: "x".repeat(size.saturating_sub(16)) }
+    }
+}
+
+struct Quotes;
+
+impl Actor for Quotes {
+    type Context = Context<Self>;
+}
+
+impl Handler<Quote> for Quotes {
+    type Result = ();
+
+    fn handle(&mut self, _: Quote, _: &mut Context<Self>) {
+        endpoint::count(1);
+    }
+}
+
+/// What is called; it comes back as it is.
+#[derive(Clone, Debug, Message, Serialize, Deserialize)]
+#[rtype(result = "Order")]
+struct Order {
+    id: u64,
+    symbol: String,
+    cents: u32,
+    quantity: u32,
+}
+
+impl Order {
+    fn example() -> Self {
+        Self { id: 7, symbol: "EURUSD".to_owned(), cents: 10_825, quantity: 1_000 }
+    }
+}
+
+impl<A, M> MessageResponse<A, M> for Order
+where
+    A: Actor,
+    M: Message<Result = Self>,
+{
+    fn handle(self, _: &mut A::Context, asker: Option<OneshotSender<Self>>) {
+        if let Some(asker) = asker {
+            let _ = asker.send(self);
+        }
+    }
+}
+
+struct Orders;
+
+impl Actor for Orders {
+    type Context = Context<Self>;
+}
+
+impl Handler<Order> for Orders {
+    type Result = Order;
+
+    fn handle(&mut self, order: Order, _: &mut Context<Self>) -> Order {
+        order
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_zmq::codec::Format;
+
+    use super::*;
+    use crate::task::CALL_BODY;
+
+    #[test]
+    fn raw_sends_as_many_bytes_as_a_call_has() {
+        assert_eq!(MessagePack::to_bytes(&Order::example()).unwrap().len(), CALL_BODY);
+        assert_eq!(<Order as actix_zmq::Remote>::wire_name(), "Order");
+        let quote = MessagePack::to_bytes(&Quote::of(256)).unwrap();
+        assert!((250..262).contains(&quote.len()), "{}", quote.len());
     }
 }
 

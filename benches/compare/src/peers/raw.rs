@@ -56,7 +56,16 @@ pub fn run(task: &Task) -> Result<()> {
                 endpoint::count(1);
             }
         }
-        Role::Server => {
+        Role::Server | Role::Service if task.has_envelope() => {
+            let socket = bind(&context, zmq::ROUTER, task)?;
+            let mut frame = Message::new();
+            loop {
+                socket.recv(&mut frame, 0)?;
+                let more = if frame.get_more() { SNDMORE } else { 0 };
+                socket.send(mem::replace(&mut frame, Message::new()), more)?;
+            }
+        }
+        Role::Server | Role::Service => {
             let socket = bind(&context, zmq::ROUTER, task)?;
             let (mut peer, mut body) = (Message::new(), Message::new());
             loop {
@@ -66,37 +75,54 @@ pub fn run(task: &Task) -> Result<()> {
                 socket.send(mem::replace(&mut body, Message::new()), 0)?;
             }
         }
-        Role::Client => {
+        Role::Client | Role::Caller => {
             let socket = connect(&context, zmq::DEALER, task)?;
-            let body = task.body();
+            let request = task.request();
             endpoint::watch_client(task);
             let mut message = Message::new();
             if task.window == 1 {
                 loop {
                     let began = Instant::now();
-                    socket.send(&body[..], 0)?;
-                    socket.recv(&mut message, 0)?;
+                    ask(&socket, &request)?;
+                    receive(&socket, &mut message, 0)?;
                     endpoint::round_trip(began.elapsed());
                     endpoint::count(1);
                 }
             }
             for _ in 0..task.window {
-                socket.send(&body[..], 0)?;
+                ask(&socket, &request)?;
             }
             loop {
                 // All replies that are here, then as many requests.
-                socket.recv(&mut message, 0)?;
+                receive(&socket, &mut message, 0)?;
                 let mut replies = 1;
-                while socket.recv(&mut message, DONTWAIT).is_ok() {
+                while receive(&socket, &mut message, DONTWAIT).is_ok() {
                     replies += 1;
                 }
                 for _ in 0..replies {
-                    socket.send(&body[..], 0)?;
+                    ask(&socket, &request)?;
                 }
                 endpoint::count(replies);
             }
         }
     }
+}
+
+fn ask(socket: &Socket, request: &[Vec<u8>]) -> zmq::Result<()> {
+    let Some((last, before)) = request.split_last() else { return Ok(()) };
+    for frame in before {
+        socket.send(&frame[..], SNDMORE)?;
+    }
+    socket.send(&last[..], 0)
+}
+
+/// A message, of which the last frame stays.
+fn receive(socket: &Socket, message: &mut Message, flags: i32) -> zmq::Result<()> {
+    socket.recv(message, flags)?;
+    while message.get_more() {
+        socket.recv(message, 0)?;
+    }
+    Ok(())
 }
 
 pub fn bind(context: &Context, kind: SocketType, task: &Task) -> Result<Socket> {
