@@ -149,7 +149,7 @@ where
 {
     #[inline]
     fn encode(self) -> Result<Multipart, CodecError> {
-        Ok(C::Format::to_bytes(self.value())?.into())
+        Ok(Frame::written(|bytes| C::Format::write(self.value(), bytes))?.into())
     }
 }
 

@@ -107,6 +107,35 @@ impl Multipart {
         }
     }
 
+    /// Puts frames in front, without an allocation where there is room.
+    pub(crate) fn put_first<const N: usize>(&mut self, frames: [Frame; N]) {
+        match &mut self.0 {
+            List::More(Aligned(list)) => drop(list.splice(..0, frames)),
+            List::One(frame) => {
+                let mut list = Vec::with_capacity(N + 1);
+                list.extend(frames);
+                list.push(std::mem::take(frame));
+                self.0 = List::More(Aligned(list));
+            }
+        }
+    }
+
+    /// Drops the first frames; all of them when there are no more.
+    pub(crate) fn drop_first(&mut self, frames: usize) {
+        match &mut self.0 {
+            List::More(Aligned(list)) => {
+                list.drain(..frames.min(list.len()));
+                if list.len() == 1
+                    && let Some(last) = list.pop()
+                {
+                    self.0 = List::One(last);
+                }
+            }
+            List::One(_) if frames > 0 => *self = Self::new(),
+            List::One(_) => {}
+        }
+    }
+
     /// Takes the first frame off; the others stay.
     pub(crate) fn split_first(&mut self) -> Option<Frame> {
         match &mut self.0 {

@@ -26,8 +26,9 @@ use super::CodecError;
 /// impl Format for Pretty {
 ///     const NAME: &'static str = "pretty";
 ///
-///     fn to_bytes<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, CodecError> {
-///         serde_json::to_vec_pretty(value).map_err(|error| CodecError::value(Self::NAME, error))
+///     fn write<T: Serialize + ?Sized>(value: &T, bytes: &mut Vec<u8>) -> Result<(), CodecError> {
+///         serde_json::to_writer_pretty(bytes, value)
+///             .map_err(|error| CodecError::value(Self::NAME, error))
 ///     }
 ///
 ///     fn from_bytes<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
@@ -51,11 +52,22 @@ pub trait Format: 'static {
     /// [`Call`](crate::Call): ASCII, 1 to 32 bytes.
     const NAME: &'static str;
 
+    /// Writes a value behind what `bytes` has already.
+    ///
+    /// # Errors
+    /// What the format says of a value that it cannot represent. What is in
+    /// `bytes` then is of no use.
+    fn write<T: Serialize + ?Sized>(value: &T, bytes: &mut Vec<u8>) -> Result<(), CodecError>;
+
     /// Writes a value.
     ///
     /// # Errors
-    /// What the format says of a value that it cannot represent.
-    fn to_bytes<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, CodecError>;
+    /// As [`write`](Self::write).
+    fn to_bytes<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, CodecError> {
+        let mut bytes = Vec::new();
+        Self::write(value, &mut bytes)?;
+        Ok(bytes)
+    }
 
     /// Reads a value.
     ///
@@ -131,8 +143,8 @@ newtype!(Json);
 impl Format for Json {
     const NAME: &'static str = "json";
 
-    fn to_bytes<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, CodecError> {
-        serde_json::to_vec(value).map_err(|error| CodecError::value(Self::NAME, error))
+    fn write<T: Serialize + ?Sized>(value: &T, bytes: &mut Vec<u8>) -> Result<(), CodecError> {
+        serde_json::to_writer(bytes, value).map_err(|error| CodecError::value(Self::NAME, error))
     }
 
     fn from_bytes<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
@@ -157,8 +169,9 @@ newtype!(MessagePack);
 impl Format for MessagePack {
     const NAME: &'static str = "msgpack";
 
-    fn to_bytes<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, CodecError> {
-        rmp_serde::to_vec_named(value).map_err(|error| CodecError::value(Self::NAME, error))
+    fn write<T: Serialize + ?Sized>(value: &T, bytes: &mut Vec<u8>) -> Result<(), CodecError> {
+        rmp_serde::encode::write_named(bytes, value)
+            .map_err(|error| CodecError::value(Self::NAME, error))
     }
 
     fn from_bytes<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
@@ -213,8 +226,10 @@ newtype!(Postcard);
 impl Format for Postcard {
     const NAME: &'static str = "postcard";
 
-    fn to_bytes<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, CodecError> {
-        postcard::to_allocvec(value).map_err(|error| CodecError::value(Self::NAME, error))
+    fn write<T: Serialize + ?Sized>(value: &T, bytes: &mut Vec<u8>) -> Result<(), CodecError> {
+        *bytes = postcard::to_extend(value, std::mem::take(bytes))
+            .map_err(|error| CodecError::value(Self::NAME, error))?;
+        Ok(())
     }
 
     fn from_bytes<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {

@@ -6,6 +6,7 @@
 //! big-endian. A header ends with fields that a later version of it may add: a
 //! reader skips those that it does not know.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use crate::multipart::{Frame, Multipart};
@@ -21,6 +22,7 @@ const IDEMPOTENT: u8 = 1;
 /// by the kind, and the lengths of codec and name.
 const PREFIX: usize = 8;
 /// The timeout, the caller and the time of sending of a call.
+#[cfg(test)]
 const TIMES: usize = 4 + 8 + 8;
 
 /// The codec's name in the envelope of frames that are passed on as they are.
@@ -130,14 +132,14 @@ impl<'a> Call<'a> {
         let codec = self.codec.as_bytes().get(..255).unwrap_or(self.codec.as_bytes());
         let name = self.name.as_bytes().get(..255).unwrap_or(self.name.as_bytes());
         let flags = if self.idempotent { IDEMPOTENT } else { 0 };
-        let mut bytes = Vec::with_capacity(PREFIX + TIMES + codec.len() + name.len());
-        prefix(&mut bytes, CALL, flags, self.attempt, codec, name);
-        bytes.extend_from_slice(&milliseconds(self.timeout).to_be_bytes());
-        bytes.extend_from_slice(&self.caller.to_be_bytes());
-        bytes.extend_from_slice(&self.sent.to_be_bytes());
-        bytes.extend_from_slice(codec);
-        bytes.extend_from_slice(name);
-        bytes.into()
+        frame(|bytes| {
+            prefix(bytes, CALL, flags, self.attempt, codec, name);
+            bytes.extend_from_slice(&milliseconds(self.timeout).to_be_bytes());
+            bytes.extend_from_slice(&self.caller.to_be_bytes());
+            bytes.extend_from_slice(&self.sent.to_be_bytes());
+            bytes.extend_from_slice(codec);
+            bytes.extend_from_slice(name);
+        })
     }
 
     pub(crate) fn parse(header: &'a [u8]) -> Result<Self, Malformed> {
@@ -176,10 +178,10 @@ impl<'a> Answer<'a> {
             Self::Result(codec) => (RESULT, 0, codec.as_bytes()),
             Self::Failure(failure) => (FAILURE, failure.code(), &[][..]),
         };
-        let mut bytes = Vec::with_capacity(PREFIX + codec.len());
-        prefix(&mut bytes, kind, 0, code, codec, &[]);
-        bytes.extend_from_slice(codec);
-        bytes.into()
+        frame(|bytes| {
+            prefix(bytes, kind, 0, code, codec, &[]);
+            bytes.extend_from_slice(codec);
+        })
     }
 
     pub(crate) fn parse(header: &'a [u8]) -> Result<Self, Malformed> {
@@ -190,6 +192,14 @@ impl<'a> Answer<'a> {
             _ => Err(Malformed::Header("neither a result nor a failure")),
         }
     }
+}
+
+fn frame(write: impl FnOnce(&mut Vec<u8>)) -> Frame {
+    let written = Frame::written(|bytes| {
+        write(bytes);
+        Ok::<_, Infallible>(())
+    });
+    written.unwrap_or_else(|never| match never {})
 }
 
 /// A failure with its text, as it is answered.

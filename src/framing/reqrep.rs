@@ -12,12 +12,9 @@ use crate::multipart::{Frame, Multipart};
 pub(crate) type Id = [u8; 16];
 
 /// A request as it leaves.
-pub(crate) fn request(id: Id, parts: Multipart) -> Multipart {
-    let mut frames = Vec::with_capacity(2 + parts.len());
-    frames.push(Frame::from(id));
-    frames.push(Frame::empty());
-    frames.extend(parts);
-    frames.into()
+pub(crate) fn request(id: Id, mut parts: Multipart) -> Multipart {
+    parts.put_first([Frame::from(id), Frame::empty()]);
+    parts
 }
 
 /// A reply as it arrives: the id and the parts.
@@ -33,12 +30,14 @@ pub(crate) fn parse_reply(mut frames: Multipart) -> Result<(Id, Multipart), Unde
     let Ok(id) = Id::try_from(&id[..]) else {
         return Err(Undecodable::framing(frames, "a reply's id is not 16 bytes"));
     };
-    Ok((id, frames.split_off(2)))
+    frames.drop_first(2);
+    Ok((id, frames))
 }
 
 /// The parts of a composed request, for the caller that gets them back.
 pub(crate) fn parts_of(mut frames: Multipart) -> Multipart {
-    frames.split_off(2)
+    frames.drop_first(2);
+    frames
 }
 
 /// An incoming request: the envelope with its delimiter, and the parts.

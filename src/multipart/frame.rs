@@ -1,5 +1,6 @@
 //! Frames.
 
+use std::cell::Cell;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::ops::Deref;
@@ -38,6 +39,9 @@ enum Repr {
 /// How many bytes are kept without an allocation. libzmq keeps as many so, too.
 const SMALL: usize = 31;
 
+/// Above so many bytes a buffer is not copied, and not kept.
+const KEPT: usize = 1_024;
+
 /// Few bytes, such as an id.
 #[derive(Clone)]
 struct Small {
@@ -70,6 +74,33 @@ impl Frame {
         match &self.0 {
             Repr::Message(message) => message.source(),
             Repr::Bytes(_) | Repr::Small(_) => None,
+        }
+    }
+
+    /// A frame of what is written into a buffer, which is used again and again.
+    pub(crate) fn written<E>(write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>) -> Result<Self, E> {
+        thread_local! {
+            static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+        }
+        // Taken, so that whoever writes may write another one meanwhile.
+        let mut buffer = BUFFER.take();
+        buffer.clear();
+        write(&mut buffer)?;
+        if buffer.len() > KEPT {
+            return Ok(Self::from(buffer));
+        }
+        let frame = Self::copy_of(&buffer);
+        BUFFER.set(buffer);
+        Ok(frame)
+    }
+
+    /// A copy of bytes, in libzmq's keeping unless they are few.
+    fn copy_of(bytes: &[u8]) -> Self {
+        let mut message = sys::Message::blank();
+        match Small::new(bytes) {
+            Some(small) => Self(Repr::Small(Aligned(small))),
+            None if message.copy(bytes).is_ok() => Self(Repr::Message(message)),
+            None => Self::from(Bytes::copy_from_slice(bytes)),
         }
     }
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::name::wire_name;
-use crate::codec::{CodecError, Format};
+use crate::codec::{CodecError, Format, Undecodable};
 use crate::framing::call::RAW;
 use crate::multipart::{Frame, Multipart};
 
@@ -77,13 +77,13 @@ pub trait Bodies<M: Message>: 'static {
     fn name() -> Cow<'static, str>;
 
     #[doc(hidden)]
-    fn read(body: Multipart) -> Result<M, CodecError>;
+    fn read(body: Multipart) -> Result<M, Undecodable>;
 
     #[doc(hidden)]
     fn write(message: &M) -> Result<Multipart, CodecError>;
 
     #[doc(hidden)]
-    fn read_result(body: Multipart) -> Result<M::Result, CodecError>;
+    fn read_result(body: Multipart) -> Result<M::Result, Undecodable>;
 
     #[doc(hidden)]
     fn write_result(result: &M::Result) -> Result<Multipart, CodecError>;
@@ -96,28 +96,30 @@ impl<F: Format, M: Remote> Bodies<M> for F {
         M::wire_name()
     }
 
-    fn read(body: Multipart) -> Result<M, CodecError> {
-        F::from_bytes(&single::<F>(body)?)
+    fn read(body: Multipart) -> Result<M, Undecodable> {
+        value::<F, _>(body)
     }
 
     fn write(message: &M) -> Result<Multipart, CodecError> {
-        Ok(F::to_bytes(message)?.into())
+        Ok(Frame::written(|bytes| F::write(message, bytes))?.into())
     }
 
-    fn read_result(body: Multipart) -> Result<M::Result, CodecError> {
-        F::from_bytes(&single::<F>(body)?)
+    fn read_result(body: Multipart) -> Result<M::Result, Undecodable> {
+        value::<F, _>(body)
     }
 
     fn write_result(result: &M::Result) -> Result<Multipart, CodecError> {
-        Ok(F::to_bytes(result)?.into())
+        Ok(Frame::written(|bytes| F::write(result, bytes))?.into())
     }
 }
 
-fn single<F: Format>(body: Multipart) -> Result<Frame, CodecError> {
-    match body.len() {
-        1 => Ok(body.into_first()),
-        found => Err(CodecError::Frames { codec: F::NAME, found }),
-    }
+/// The value that the one frame of a body is.
+pub(crate) fn value<F: Format, T: DeserializeOwned>(body: Multipart) -> Result<T, Undecodable> {
+    let read = match &body[..] {
+        [frame] => F::from_bytes(frame),
+        frames => Err(CodecError::Frames { codec: F::NAME, found: frames.len() }),
+    };
+    read.map_err(|error| Undecodable::new(body, error))
 }
 
 /// Frames as they are, for those who encode by themselves: the codec of a
@@ -155,7 +157,7 @@ impl Bodies<FramesCall> for Raw {
         Cow::Borrowed("")
     }
 
-    fn read(body: Multipart) -> Result<FramesCall, CodecError> {
+    fn read(body: Multipart) -> Result<FramesCall, Undecodable> {
         Ok(FramesCall(body))
     }
 
@@ -163,7 +165,7 @@ impl Bodies<FramesCall> for Raw {
         Ok(message.0.clone())
     }
 
-    fn read_result(body: Multipart) -> Result<Multipart, CodecError> {
+    fn read_result(body: Multipart) -> Result<Multipart, Undecodable> {
         Ok(body)
     }
 

@@ -219,7 +219,8 @@ impl Written {
 
     /// The parts of a request that is made once.
     pub(crate) fn once(self, timeout: Option<Duration>) -> Multipart {
-        let mut parts = Multipart::with_capacity(1 + self.body.len());
+        // With room for the request's id and delimiter.
+        let mut parts = Multipart::with_capacity(3 + self.body.len());
         parts.push(self.header(timeout));
         parts.extend(self.body);
         parts
@@ -237,41 +238,45 @@ impl Written {
 
 /// What a service answered, and beside an error the frames that cannot be read.
 pub(crate) fn answered<M: Sendable, B: Bodies<M>>(
-    frames: Multipart,
+    mut frames: Multipart,
 ) -> (Result<M::Result>, Option<Undecodable>) {
-    let given_back = |kind, text: String, frames: Multipart| {
+    let given_back = |kind, text: String, header: Option<Frame>, body: Multipart| {
+        let frames: Multipart = header.into_iter().chain(body).collect();
         let error = Error::new(kind).detail(text.clone()).with_message(frames.clone());
         (Err(error), Some(Undecodable::framing(frames, text)))
     };
-    let Some(header) = frames.first() else {
+    let Some(header) = frames.split_first() else {
         let text = "a reply without a header".to_owned();
-        return given_back(ErrorKind::Incompatible, text, frames);
+        return given_back(ErrorKind::Incompatible, text, None, frames);
     };
-    match Answer::parse(header) {
+    let (kind, text) = match Answer::parse(&header) {
         Err(Malformed::Version(version)) => {
             let text = format!("version {version} of the envelope; version 1 is spoken");
-            given_back(ErrorKind::Incompatible, text, frames)
+            (ErrorKind::Incompatible, text)
         }
-        Err(Malformed::Header(why)) => given_back(ErrorKind::Incompatible, why.to_owned(), frames),
+        Err(Malformed::Header(why)) => (ErrorKind::Incompatible, why.to_owned()),
         Ok(Answer::Failure(failure)) => {
-            let text = frames.get(1).map(|text| String::from_utf8_lossy(text).into_owned());
-            (Err(Error::new(kind_of(failure)).detail(text.unwrap_or_default())), None)
+            let text = frames.first().map(|text| String::from_utf8_lossy(text).into_owned());
+            return (Err(Error::new(kind_of(failure)).detail(text.unwrap_or_default())), None);
         }
         Ok(Answer::Result(codec)) if codec != B::CODEC => {
-            let text = format!("a result in {codec:?}; {:?} was asked", B::CODEC);
-            given_back(ErrorKind::WrongCodec, text, frames)
+            (ErrorKind::WrongCodec, format!("a result in {codec:?}; {:?} was asked", B::CODEC))
         }
-        Ok(Answer::Result(_)) => {
-            let mut body = frames.clone();
-            let _header = body.split_first();
-            let text = match shielded(|| B::read_result(body)) {
-                Ok(Ok(result)) => return (Ok(result), None),
-                Ok(Err(error)) => error.to_string(),
-                Err(text) => format!("panicked: {text}"),
-            };
-            given_back(ErrorKind::Decode, text, frames)
-        }
-    }
+        Ok(Answer::Result(_)) => match shielded(|| B::read_result(frames)) {
+            Ok(Ok(result)) => return (Ok(result), None),
+            Ok(Err(undecodable)) => {
+                let text = undecodable.error().to_string();
+                let body = undecodable.into_frames();
+                return given_back(ErrorKind::Decode, text, Some(header), body);
+            }
+            Err(text) => {
+                // The frames went with whoever panicked.
+                let text = format!("panicked: {text}");
+                return given_back(ErrorKind::Decode, text, Some(header), Multipart::new());
+            }
+        },
+    };
+    given_back(kind, text, Some(header), frames)
 }
 
 /// As whom a caller meets a service's failure.

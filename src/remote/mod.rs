@@ -62,7 +62,7 @@ mod no_format {
     impl Format for NoFormat {
         const NAME: &'static str = "none";
 
-        fn to_bytes<T: Serialize + ?Sized>(_: &T) -> Result<Vec<u8>, CodecError> {
+        fn write<T: Serialize + ?Sized>(_: &T, _: &mut Vec<u8>) -> Result<(), CodecError> {
             Err(CodecError::Framing("no format is compiled in".into()))
         }
 

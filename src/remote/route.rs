@@ -263,7 +263,7 @@ where
         }
         let message = shielded(|| B::read(body))
             .map_err(|text| format!("panicked: {text}"))
-            .and_then(|read| read.map_err(|error| error.to_string()));
+            .and_then(|read| read.map_err(|undecodable| undecodable.error().to_string()));
         let message = match message {
             Ok(message) => message,
             Err(text) => return self.refuse(responder, Failure::Undecodable, text),

@@ -386,8 +386,9 @@ struct Shouted<T = ()>(T);
 impl Format for Shouted {
     const NAME: &'static str = "shouted";
 
-    fn to_bytes<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, CodecError> {
-        Json::to_bytes(value).map(|bytes| bytes.to_ascii_uppercase())
+    fn write<T: Serialize + ?Sized>(value: &T, bytes: &mut Vec<u8>) -> Result<(), CodecError> {
+        bytes.extend(Json::to_bytes(value)?.to_ascii_uppercase());
+        Ok(())
     }
 
     fn from_bytes<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
