@@ -30,6 +30,8 @@ pub(crate) struct Connections {
     /// tells that one has, and not which.
     greeting: HashMap<String, VecDeque<RawFd>>,
     ready: usize,
+    /// The last peer has gone since that was asked.
+    emptied: bool,
     /// Waits for the end of its connection, which tells whose it was.
     failed: Option<(String, HandshakeFailure)>,
     storms: HashMap<(Discriminant<ConnectionChange>, String), Storm>,
@@ -67,6 +69,16 @@ impl Connections {
     /// How many peers have shaken hands.
     pub(crate) const fn peers(&self) -> usize {
         self.ready
+    }
+
+    /// Whether there was a moment without a peer since the last call.
+    pub(crate) const fn take_emptied(&mut self) -> bool {
+        std::mem::replace(&mut self.emptied, false)
+    }
+
+    fn one_less(&mut self) {
+        self.ready = self.ready.saturating_sub(1);
+        self.emptied |= self.ready == 0;
     }
 
     /// The socket is gone, and its connections with it.
@@ -151,7 +163,7 @@ impl Connections {
     /// Forgets a connection of whose end nobody told.
     fn forget(&mut self, fd: RawFd) {
         if self.open.remove(&fd).is_some_and(|connection| connection.ready) {
-            self.ready = self.ready.saturating_sub(1);
+            self.one_less();
         }
         self.greeting.retain(|_, greeting| {
             greeting.retain(|other| *other != fd);
@@ -170,7 +182,7 @@ impl Connections {
     fn gone(&mut self, fd: RawFd, endpoint: &str, failed: bool) -> Option<SocketAddr> {
         let connection = self.open.remove(&fd)?;
         if connection.ready {
-            self.ready = self.ready.saturating_sub(1);
+            self.one_less();
             if failed {
                 // It was not this one that had shaken hands, but one behind it.
                 self.greeted(endpoint);

@@ -270,6 +270,9 @@ pub trait Inbound {
         None
     }
 
+    /// The last peer has gone; another one may have come since.
+    fn left_alone(&mut self) {}
+
     /// Takes an answer that came when nothing was asked any more.
     fn late(&mut self, message: Multipart, around: &mut Surroundings) {
         let _ = (message, around);

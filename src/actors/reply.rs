@@ -148,6 +148,11 @@ struct Route {
 impl Answering {
     fn new(mut setup: ReplySetup) -> Self {
         let brokers = std::mem::take(&mut setup.brokers);
+        if !brokers.is_empty() {
+            // A worker reads on when it has all that it takes: heartbeats.
+            let capacity = (setup.worker.capacity as usize).saturating_mul(brokers.len());
+            setup.max_unanswered = setup.max_unanswered.max(capacity.saturating_add(1));
+        }
         let worker = (!brokers.is_empty()).then(|| Worker::new(setup.worker, brokers));
         Self {
             setup,
@@ -231,7 +236,9 @@ impl Inbound for Answering {
         };
         let Some(receiver) = &mut self.setup.receiver else { return };
         let token = self.routes.insert(Route { envelope, reap_at: None });
-        self.fresh.push(token);
+        if !receiver.answers_all() {
+            self.fresh.push(token);
+        }
         let responder = Responder::new(token, Arc::clone(&self.desk));
         around.delivered(receiver.deliver(IncomingRequest { body, responder }));
     }

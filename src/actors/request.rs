@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use actix::dev::{MessageResponse, OneshotSender};
 use actix::{Actor, Context as ActorContext, Handler};
 
-use self::company::{Alone, Company};
+use self::company::Company;
 pub(super) use self::table::{Awaiting, Waiter, poll_closed};
 use self::table::{Open, Table};
 use super::pattern::{Abandoned, Inbound, Pattern, Surroundings, Ticket, Wiring, refused};
@@ -294,21 +294,28 @@ impl Requesting {
         self.fail(key, error, unsent);
     }
 
+    /// The requests that have left.
+    fn sent(&self) -> Vec<Key> {
+        let sent = |(key, open): (Key, &Open)| open.place.is_none().then_some(key);
+        self.table.borrow().iter().filter_map(sent).collect()
+    }
+
     /// What has left may have been served: only idempotent requests go out a
     /// second time, and only if there will be who takes them.
     fn sent_in_vain(
         &mut self,
+        sent: Vec<Key>,
         kind: ErrorKind,
         again: bool,
         queue: &mut Queue<Ticket>,
         around: &Surroundings,
     ) {
-        let sent = |(key, open): (Key, &Open)| open.place.is_none().then_some(key);
-        let sent: Vec<Key> = self.table.borrow().iter().filter_map(sent).collect();
         for key in sent {
             let mut table = self.table.borrow_mut();
-            let parts = table.get_mut(key).and_then(|open| open.again.as_mut());
-            let parts = parts.filter(|_| again).map(|parts| parts.share());
+            let Some(open) = table.get_mut(key).filter(|open| open.place.is_none()) else {
+                continue;
+            };
+            let parts = open.again.as_mut().filter(|_| again).map(|parts| parts.share());
             drop(table);
             let Some(parts) = parts else {
                 self.end(key, Error::new(kind), false, queue, around);
@@ -326,25 +333,25 @@ impl Requesting {
     /// Fails fast what nobody is there to answer.
     fn mind_company(&mut self, now: Instant, queue: &mut Queue<Ticket>, around: &Surroundings) {
         let Some(limit) = self.setup.unreachable_after else { return };
-        match self.company.look(&around.shared, now, limit) {
-            Alone::No => {}
-            Alone::Left => {
-                // In step it is libzmq that sends again, or nobody.
-                let again = self.step.is_none();
-                self.sent_in_vain(ErrorKind::PeerLost, again, queue, around);
-            }
-            Alone::TooLong => {
-                let is_here = |open: &Open| open.place.is_some() && !open.left;
-                let table = self.table.borrow();
-                let all: Vec<_> = table.iter().map(|(key, open)| (key, is_here(open))).collect();
-                drop(table);
-                for (key, is_here) in all {
-                    let kind = if is_here { ErrorKind::Unreachable } else { ErrorKind::PeerLost };
-                    around.count(Counter::Unreachable);
-                    let text = format!("nobody was connected for {limit:?}");
-                    self.end(key, Error::new(kind).detail(text), true, queue, around);
-                }
-            }
+        if self.company.look(&around.shared, now) {
+            self.left_alone();
+        }
+        let lost = self.company.lost();
+        // In step it is libzmq that sends again, or nobody.
+        let again = self.step.is_none();
+        self.sent_in_vain(lost, ErrorKind::PeerLost, again, queue, around);
+        if !self.company.is_alone(now, limit) {
+            return;
+        }
+        let is_here = |open: &Open| open.place.is_some() && !open.left;
+        let table = self.table.borrow();
+        let all: Vec<_> = table.iter().map(|(key, open)| (key, is_here(open))).collect();
+        drop(table);
+        for (key, is_here) in all {
+            let kind = if is_here { ErrorKind::Unreachable } else { ErrorKind::PeerLost };
+            around.count(Counter::Unreachable);
+            let text = format!("nobody was connected for {limit:?}");
+            self.end(key, Error::new(kind).detail(text), true, queue, around);
         }
     }
 }
@@ -362,6 +369,12 @@ impl Inbound for Requesting {
                 self.replied(key, parts, around);
             }
             Err(undecodable) => around.undecodable(undecodable),
+        }
+    }
+
+    fn left_alone(&mut self) {
+        if self.setup.unreachable_after.is_some() {
+            self.company.left(self.sent());
         }
     }
 
@@ -408,7 +421,7 @@ impl Inbound for Requesting {
     fn next_deadline(&self) -> Option<Instant> {
         let table = self.table.borrow();
         let limit = self.setup.unreachable_after.filter(|_| table.len() > 0);
-        let look = limit.and_then(|limit| self.company.next_look(limit));
+        let look = limit.and_then(|limit| self.company.next_look(Instant::now(), limit));
         [table.next_deadline(), look].into_iter().flatten().min()
     }
 
@@ -455,7 +468,7 @@ impl Inbound for Requesting {
             *step = Step::default();
         }
         // What has not left is sent by the next socket.
-        self.sent_in_vain(ErrorKind::Restarted, comes_back, queue, around);
+        self.sent_in_vain(self.sent(), ErrorKind::Restarted, comes_back, queue, around);
     }
 
     fn closing(&mut self, kind: ErrorKind, queue: &mut Queue<Ticket>, around: &mut Surroundings) {

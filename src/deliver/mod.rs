@@ -131,6 +131,11 @@ impl<D: Send + 'static> Receiver<D> {
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         self.outlet.next_deadline()
     }
+
+    /// Whether what can be answered is, by itself, in time.
+    pub(crate) fn answers_all(&self) -> bool {
+        self.outlet.answers_all()
+    }
 }
 
 impl<D> fmt::Debug for Receiver<D> {
@@ -260,6 +265,10 @@ pub(crate) trait Outlet<D> {
     /// When `tend` has something to do, at the latest.
     fn next_deadline(&self) -> Option<Instant> {
         None
+    }
+    /// Whether what can be answered is, by itself, in time.
+    fn answers_all(&self) -> bool {
+        false
     }
 }
 

@@ -107,6 +107,7 @@ pub struct BrokerBuilder {
     clients: Blueprint<Router>,
     workers: Blueprint<Router>,
     heartbeat: Duration,
+    answer_within: Duration,
     max_waiting: usize,
     resend_all: bool,
 }
@@ -123,6 +124,7 @@ impl Broker {
             clients,
             workers,
             heartbeat: Duration::from_secs(1),
+            answer_within: Duration::from_secs(60),
             max_waiting: 10_000,
             resend_all: false,
         }
@@ -242,12 +244,23 @@ impl Broker {
 
 impl BrokerBuilder {
     /// How often workers are told that the broker is there; who is not heard
-    /// for three of them is lost. At least 10 ms.
+    /// for three of them is lost. From 10 ms to a year.
     ///
     /// # Default
     /// 1 s, the guide's
     pub fn heartbeat(mut self, interval: Duration) -> Self {
-        self.heartbeat = interval.max(Duration::from_millis(10));
+        self.heartbeat = interval.clamp(Duration::from_millis(10), LONGEST);
+        self
+    }
+
+    /// How long a worker may take for a request that has no deadline, or a later
+    /// one: then its caller is told that it is too late, and the worker has room
+    /// for another.
+    ///
+    /// # Default
+    /// 60 s
+    pub const fn answer_within(mut self, time: Duration) -> Self {
+        self.answer_within = time;
         self
     }
 
@@ -280,8 +293,8 @@ impl BrokerBuilder {
     /// # Panics
     /// Outside of Actix's system or tokio's local tasks, as every actor's start.
     pub async fn start(self, factory: &Addr<Factory>) -> Result<Addr<Broker>> {
-        let Self { clients, workers, heartbeat, max_waiting, resend_all } = self;
-        let pool = Pool::new(heartbeat, max_waiting, resend_all);
+        let Self { clients, workers, heartbeat, answer_within, max_waiting, resend_all } = self;
+        let pool = Pool::new(heartbeat, answer_within, max_waiting, resend_all);
         let broker = Broker { sockets: None, pool, heartbeat, sending: 0, stopping: None }.start();
         let clients = clients.deliver_to(broker.clone().recipient::<Batch<FromClient>>());
         let workers = workers
@@ -344,6 +357,9 @@ macro_rules! delivery {
 
 delivery!(FromClient);
 delivery!(FromWorker);
+
+/// The longest heartbeat: what any clock can add.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// How long after the end of a connection its worker is asked for: libzmq tells
 /// of the end before it forgets the peer.

@@ -75,6 +75,10 @@ impl<M: Sendable> Route<M> {
     /// time; more are answered as [`Overloaded`](crate::ErrorKind::Overloaded)
     /// at once. At least 1.
     ///
+    /// A call whose deadline is over counts no more. Its handler, if it has
+    /// begun, goes on, for Actix cannot interrupt it: an actor that takes longer
+    /// than its callers wait may have more at work than this.
+    ///
     /// # Default
     /// 1,024
     pub fn limit(mut self, calls: usize) -> Self {

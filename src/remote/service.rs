@@ -33,6 +33,10 @@ const MAX_BODY: usize = 16 * 1024 * 1024;
 /// that waits in an actor's mailbox is taken back; how long it has been on its
 /// way is told by its caller's clock, whatever time that shows.
 ///
+/// Its calls are not given up by the socket's
+/// [`answer_within`](crate::Blueprint::answer_within): a handler may take as long
+/// as its caller waits.
+///
 /// Every service also answers [`Ping`], [`Info`] and [`Stats`], in any codec
 /// that is compiled in.
 ///
@@ -415,6 +419,10 @@ impl<F: Format> Outlet<IncomingRequest> for Serving<F> {
             self.routes.iter_mut().for_each(|route| route.expire(now));
         }
         self.poll(cx);
+    }
+
+    fn answers_all(&self) -> bool {
+        true
     }
 
     fn next_deadline(&self) -> Option<Instant> {

@@ -701,6 +701,80 @@ async fn a_value_may_carry_its_time_and_be_none() {
     .await;
 }
 
+#[actix::test]
+async fn a_handler_may_take_as_long_as_its_caller_waits() {
+    within(async {
+        let zmq = Factory::builder().start();
+        let endpoint = inproc();
+        let (actor, mut kept) = slow_calculator();
+        let service = Service::new("slow").route(actor.recipient::<Slow>());
+        let server = ReplySocket::bind(&*endpoint).name("server").answer_within(ms(1));
+        open(&zmq, server.deliver_to(service)).await;
+        let client = Client::new(open(&zmq, RequestSocket::connect(&*endpoint)).await);
+        let asked = actix::spawn(async move { client.call(Slow(1)).await });
+        let (_, answer) = kept.next().await;
+        // Longer than any other request would be kept.
+        let began = std::time::Instant::now();
+        eventually("it has taken its time", async || began.elapsed() > ms(50)).await;
+        assert_eq!(count(&zmq, "server", Counter::Reaped).await, 0);
+        answer.send(3).unwrap();
+        assert_eq!(asked.await.unwrap().unwrap(), 3);
+        finish(zmq).await;
+    })
+    .await;
+}
+
+/// The client's arbiter sees nothing while the service goes and comes back.
+#[actix::test]
+async fn a_peer_that_is_back_before_anybody_looks_was_lost_all_the_same() {
+    within(async {
+        let (keep, mut kept) = inbox::<IncomingRequest>();
+        let (zmq, others) = (Factory::builder().start(), Factory::builder().start());
+        let server = ReplySocket::bind(crate::support::ANY_PORT).name("server").linger(ms(0));
+        let server = open(&others, server.on_message(keep)).await;
+        let endpoint = bound(&others, "server").await;
+        let arbiter = actix_rt::Arbiter::new();
+        let socket = Client::socket(&*endpoint).name("client").on(arbiter.handle());
+        let client = Client::new(open(&zmq, socket.unreachable_after(ms(10_000))).await);
+        let ask = |call| {
+            actix::spawn({
+                let client = client.clone();
+                async move { client.send(call).await }
+            })
+        };
+        let once = ask(Call::new(Add(1, 2)).no_timeout());
+        let again = ask(Call::new(Add(20, 22)).no_timeout().idempotent());
+        let held = kept.take(2).await;
+        let (go_on, until) = std::sync::mpsc::channel::<()>();
+        let (stands, standing) = oneshot::channel();
+        arbiter.spawn(async move {
+            stands.send(()).unwrap();
+            let _ = until.recv();
+        });
+        standing.await.unwrap();
+        server.send(Close::within(ms(0))).await.unwrap().unwrap();
+        drop(held);
+        let (watcher, mut events) = crate::support::events();
+        let (_actor, service) = calculator();
+        let next = ReplySocket::bind(&*endpoint).watch(watcher).deliver_to(service);
+        open(&others, next).await;
+        events
+            .event(|kind| match kind {
+                EventKind::Connection(event) => {
+                    (event.change == ConnectionChange::HandshakeSucceeded).then_some(())
+                }
+                _ => None,
+            })
+            .await;
+        go_on.send(()).unwrap();
+        assert_eq!(kind(once.await.unwrap()), ErrorKind::PeerLost);
+        assert_eq!(again.await.unwrap().unwrap(), 42);
+        finish(zmq).await;
+        finish(others).await;
+    })
+    .await;
+}
+
 /// A port that nobody listens at, and that nobody else gets.
 fn vacant() -> (std::net::TcpListener, String) {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

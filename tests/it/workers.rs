@@ -455,6 +455,32 @@ async fn a_worker_of_rfc_6_in_python_joins_and_plain_clients_ask() {
 }
 
 #[actix::test]
+async fn a_worker_that_has_all_it_takes_still_says_that_it_is_there() {
+    within(async {
+        let zmq = Factory::builder().start();
+        let (broker, clients, at) = broker(&zmq, |builder| builder.heartbeat(ms(20))).await;
+        let (keep, mut kept) = inbox();
+        let service =
+            Service::new("busy").route(Holder(Box::new(keep)).start().recipient::<Work>());
+        let worker = ReplySocket::join(&*at).capacity(1).max_unanswered(1).worker_heartbeat(ms(20));
+        open(&zmq, worker.name("worker").deliver_to(service)).await;
+        let client = client(&zmq, &clients).await;
+        let asked = ask(&client, Call::new(Work(1)));
+        let (number, done): Held = kept.next().await;
+        let before = status(&zmq, "worker").await.count(Counter::Received);
+        eventually("it hears of the broker many times", async || {
+            status(&zmq, "worker").await.count(Counter::Received) > before + 10
+        })
+        .await;
+        assert_eq!(report(&broker).await.lost, 0);
+        done.send(number).unwrap();
+        assert_eq!(asked.await.unwrap().unwrap(), 1);
+        finish(zmq).await;
+    })
+    .await;
+}
+
+#[actix::test]
 async fn a_broker_within_the_process_serves_too() {
     within(async {
         let zmq = Factory::builder().start();

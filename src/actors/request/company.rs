@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::super::shared::Shared;
+use crate::engine::entries::Key;
 
 /// What a requester that fails fast knows of its peers.
 #[derive(Debug, Default)]
@@ -14,17 +15,8 @@ pub(super) struct Company {
     alone_since: Option<Instant>,
     /// A reply has come since the last look: there may be more to read.
     replied: bool,
-}
-
-/// What there is to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Alone {
-    /// Nothing.
-    No,
-    /// The last peer has just gone: what has left is lost with it.
-    Left,
-    /// Nobody has come for too long.
-    TooLong,
+    /// What had left when the last peer went, and is not known to be answered.
+    suspects: Vec<Key>,
 }
 
 impl Company {
@@ -32,35 +24,49 @@ impl Company {
         self.replied = true;
     }
 
-    /// Looks whether anybody is there.
-    pub(super) fn look(&mut self, shared: &Arc<Shared>, now: Instant, limit: Duration) -> Alone {
+    /// The last peer has gone, whoever has come since. What had left is lost,
+    /// but for what the peer has answered before: that is read first.
+    pub(super) fn left(&mut self, sent: Vec<Key>) {
+        self.suspects.extend(sent);
+        self.replied = true;
+    }
+
+    /// Looks whether anybody is there. `true` when the last peer has just gone.
+    pub(super) fn look(&mut self, shared: &Arc<Shared>, now: Instant) -> bool {
         if self.shared.is_none() {
             shared.family.waits(true);
             self.shared = Some(Arc::clone(shared));
         }
-        let replied = std::mem::take(&mut self.replied);
         // Without a monitor nobody knows.
         if shared.peers() != Some(0) {
             self.had = true;
             self.alone_since = None;
-            return Alone::No;
+            return false;
         }
-        let since = *self.alone_since.get_or_insert(now);
-        if self.had && replied {
-            // What the peer sent before it went is read first.
-            return Alone::No;
-        }
-        match std::mem::take(&mut self.had) {
-            true => Alone::Left,
-            false if now.saturating_duration_since(since) >= limit => Alone::TooLong,
-            false => Alone::No,
+        self.alone_since.get_or_insert(now);
+        std::mem::take(&mut self.had)
+    }
+
+    /// What is lost with a peer, when all that it has sent is read.
+    pub(super) fn lost(&mut self) -> Vec<Key> {
+        if std::mem::take(&mut self.replied) {
+            Vec::new()
+        } else {
+            std::mem::take(&mut self.suspects)
         }
     }
 
+    /// Whether nobody has come for too long.
+    pub(super) fn is_alone(&self, now: Instant, limit: Duration) -> bool {
+        self.alone_since.is_some_and(|since| now.saturating_duration_since(since) >= limit)
+    }
+
     /// When to look again, while there are requests.
-    pub(super) fn next_look(&self, limit: Duration) -> Option<Instant> {
-        let since = self.alone_since?;
-        if self.had { Some(since) } else { since.checked_add(limit) }
+    pub(super) fn next_look(&self, now: Instant, limit: Duration) -> Option<Instant> {
+        if !self.suspects.is_empty() {
+            return Some(now);
+        }
+        self.alone_since?.checked_add(limit)
     }
 }
 

@@ -77,6 +77,9 @@ impl<K: Pattern> Socket<K> {
                 self.reopen("the other end within this process was opened again");
                 continue;
             }
+            if self.opening.endpoints.iter().any(is_cut_off) {
+                self.inbound.left_alone();
+            }
             let cut_off = self.opening.endpoints.iter_mut().filter(|plan| is_cut_off(plan));
             let Some(live) = &mut self.live else { continue };
             for plan in cut_off {

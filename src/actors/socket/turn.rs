@@ -116,6 +116,9 @@ impl<K: Pattern> Socket<K> {
             let _ = monitor.drain(cx, |notice| self.connections.note(notice, now));
         }
         self.connections.tend(now);
+        if self.connections.take_emptied() {
+            self.inbound.left_alone();
+        }
         self.tell_connections();
     }
 

@@ -3,6 +3,9 @@
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
+use uuid::Uuid;
+
+use crate::engine::deadlines::after;
 use crate::framing::call::{self, Failure, failure};
 use crate::framing::workers::Word;
 use crate::multipart::{Frame, Multipart};
@@ -33,6 +36,9 @@ pub(super) struct Counts {
     pub(super) malformed: u64,
 }
 
+/// What a worker knows a request by: a number of this broker's.
+type Token = [u8; 16];
+
 /// How much a worker has, and its turn, which no other worker has.
 type Placed = (usize, u64);
 
@@ -48,10 +54,13 @@ pub(super) struct Pool {
     /// something longest ago.
     free: BTreeMap<Placed, Frame>,
     waiting: VecDeque<Asked>,
-    given: HashMap<u64, Given>,
+    given: HashMap<Token, Given>,
     clocks: Clocks,
     turn: u64,
+    /// Tells our tokens from those of a broker before us.
+    nonce: u64,
     next: u64,
+    answer_within: Duration,
     pub(super) counts: Counts,
     pub(super) out: Vec<Out>,
 }
@@ -59,7 +68,7 @@ pub(super) struct Pool {
 #[derive(Debug)]
 struct Worker {
     capacity: usize,
-    has: HashSet<u64>,
+    has: HashSet<Token>,
     expires: Instant,
     turn: u64,
     /// Where it is among those that have room.
@@ -87,12 +96,21 @@ struct Asked {
 struct Given {
     asked: Asked,
     worker: Frame,
+    /// When it is given up, so that the worker has room for another.
+    until: Instant,
 }
 
 impl Pool {
-    pub(super) fn new(heartbeat: Duration, max_waiting: usize, resend_all: bool) -> Self {
+    pub(super) fn new(
+        heartbeat: Duration,
+        answer_within: Duration,
+        max_waiting: usize,
+        resend_all: bool,
+    ) -> Self {
         Self {
             heartbeat,
+            answer_within,
+            nonce: Uuid::new_v4().as_u64_pair().0,
             max_waiting,
             resend_all,
             closing: false,
@@ -147,7 +165,7 @@ impl Pool {
 
     /// A worker says or answers something: what follows its routing id.
     pub(super) fn hears(&mut self, worker: Frame, mut frames: Multipart, now: Instant) {
-        let expires = now + self.heartbeat.saturating_mul(LIVENESS);
+        let expires = after(now, self.heartbeat.saturating_mul(LIVENESS));
         self.turn += 1;
         let turn = self.turn;
         let known = self.workers.entry(worker.clone()).or_insert_with(|| {
@@ -173,14 +191,18 @@ impl Pool {
             Some(Word::Ready) => known.is_leaving = false,
             Some(Word::Heartbeat | Word::Left) => {}
             None => {
-                let token = frames.first().and_then(|token| token[..].try_into().ok());
+                let token = frames.first().and_then(|token| Token::try_from(&token[..]).ok());
                 let is_reply = frames.get(1).is_some_and(|delimiter| delimiter.is_empty());
-                let Some(token) = token.map(u64::from_be_bytes).filter(|_| is_reply) else {
+                let Some(token) = token.filter(|_| is_reply) else {
                     self.counts.malformed += 1;
                     return;
                 };
-                known.has.remove(&token);
-                self.answered(token, frames.split_off(2));
+                // Only who has it answers it; so a stranger, or who has lost it, is late.
+                if known.has.remove(&token) {
+                    self.answered(token, frames.split_off(2));
+                } else {
+                    self.counts.late += 1;
+                }
             }
         }
         self.place(&worker);
@@ -188,7 +210,7 @@ impl Pool {
     }
 
     /// The first answer is the answer.
-    fn answered(&mut self, token: u64, parts: Multipart) {
+    fn answered(&mut self, token: Token, parts: Multipart) {
         let Some(Given { asked, .. }) = self.given.remove(&token) else {
             self.counts.late += 1;
             return;
@@ -222,18 +244,21 @@ impl Pool {
                 continue;
             }
             let Some(worker) = self.workers.get_mut(&name) else { continue };
-            let token = self.next;
+            let token = (u128::from(self.nonce) << 64 | u128::from(self.next)).to_be_bytes();
             self.next += 1;
+            // Who takes for ever has lost it.
+            let at_last = after(now, self.answer_within);
+            let until = asked.expires.map_or(at_last, |expires| expires.min(at_last));
             self.turn += 1;
             asked.tries += 1;
             worker.turn = self.turn;
             worker.has.insert(token);
             let mut frames = Multipart::with_capacity(2 + asked.parts.len());
-            frames.push(Frame::from(token.to_be_bytes()));
+            frames.push(Frame::from(token));
             frames.push(Frame::empty());
             frames.extend(asked.parts.share());
             self.out.push(Out::Worker(name.clone(), frames));
-            self.given.insert(token, Given { asked, worker: name.clone() });
+            self.given.insert(token, Given { asked, worker: name.clone(), until });
             self.place(&name);
         }
     }
@@ -245,7 +270,7 @@ impl Pool {
         if let Some(placed) = worker.placed {
             self.free.remove(&placed);
         }
-        let mut tokens: Vec<u64> = worker.has.into_iter().collect();
+        let mut tokens: Vec<Token> = worker.has.into_iter().collect();
         // The oldest goes first again.
         tokens.sort_unstable_by(|a, b| b.cmp(a));
         for token in tokens {
@@ -261,8 +286,8 @@ impl Pool {
 
     /// A request that was given could not be sent: it has certainly not been served.
     pub(super) fn unsent(&mut self, name: &Frame, frames: &Multipart, now: Instant) {
-        let token = frames.first().and_then(|token| token[..].try_into().ok());
-        if let Some(token) = token.map(u64::from_be_bytes)
+        let token = frames.first().and_then(|token| Token::try_from(&token[..]).ok());
+        if let Some(token) = token
             && let Some(Given { asked, .. }) = self.given.remove(&token)
         {
             if let Some(worker) = self.workers.get_mut(name) {
@@ -286,7 +311,7 @@ impl Pool {
 
     fn expire(&mut self, asked: Asked) {
         self.counts.expired += 1;
-        self.fail(asked, Failure::Expired, "no worker had time for it");
+        self.fail(asked, Failure::Expired, "no worker has answered it in time");
     }
 
     /// Tells a caller. Others would not understand, and have their timeouts.
@@ -303,6 +328,16 @@ impl Pool {
         for name in silent {
             self.lost(&name, now);
         }
+        let over = self.given.iter().filter(|(_, given)| given.until <= now);
+        let over: Vec<Token> = over.map(|(token, _)| *token).collect();
+        for token in over {
+            let Some(Given { asked, worker, .. }) = self.given.remove(&token) else { continue };
+            if let Some(worker) = self.workers.get_mut(&worker) {
+                worker.has.remove(&token);
+            }
+            self.place(&worker);
+            self.expire(asked);
+        }
         for name in self.workers.keys() {
             self.out.push(Out::Worker(name.clone(), Word::Heartbeat.compose().into()));
         }
@@ -313,6 +348,7 @@ impl Pool {
         for asked in over {
             self.expire(asked);
         }
+        self.hand_out(now);
     }
 
     /// Takes no further requests.

@@ -9,7 +9,7 @@ use super::*;
 const BEAT: Duration = Duration::from_secs(1);
 
 fn pool() -> Pool {
-    Pool::new(BEAT, 100, false)
+    Pool::new(BEAT, 100 * BEAT, 100, false)
 }
 
 /// A typed call, as it follows the client's routing id.
@@ -118,6 +118,42 @@ fn what_a_lost_worker_had_goes_elsewhere_where_that_does_no_harm() {
 }
 
 #[test]
+fn only_who_has_a_request_answers_it() {
+    let (mut pool, now) = (pool(), Instant::now());
+    joins(&mut pool, "a", 1, now);
+    joins(&mut pool, "stranger", 0, now);
+    pool.asks("client".into(), call("1", false, None), now);
+    let (worker, token, _) = given(&mut pool).remove(0);
+    let other = if worker == "a" { "stranger" } else { "a" };
+    replies(&mut pool, other, &token, "not mine", now);
+    // What a broker before this one has given out: another number of the same kind.
+    let mut former = token.to_vec();
+    former[0] ^= 1;
+    replies(&mut pool, &worker, &former.into(), "of old", now);
+    assert_eq!((answers(&mut pool), pool.counts.late), (vec![], 2));
+    replies(&mut pool, &worker, &token, "mine", now);
+    assert_eq!(answers(&mut pool), [("client".to_owned(), "mine".into())]);
+}
+
+#[test]
+fn what_is_never_answered_takes_no_room_for_ever() {
+    let (mut pool, now) = (Pool::new(BEAT, 4 * BEAT, 100, false), Instant::now());
+    joins(&mut pool, "a", 1, now);
+    pool.asks("plain".into(), ["hop", "", "body"].into(), now);
+    pool.asks("typed".into(), call("2", false, Some(5 * BEAT)), now);
+    assert_eq!(given(&mut pool).len(), 1);
+    joins(&mut pool, "a", 1, now + 3 * BEAT);
+    pool.beat(now + 4 * BEAT);
+    assert_eq!(given(&mut pool).len(), 1, "there is room for the next one");
+    joins(&mut pool, "a", 1, now + 5 * BEAT);
+    pool.out.clear();
+    pool.beat(now + 5 * BEAT);
+    let over = answers(&mut pool);
+    assert_eq!((&*over[0].0, failed(&over[0].1)), ("typed", Some(Failure::Expired)));
+    assert_eq!((pool.given(), pool.counts.expired), (0, 2));
+}
+
+#[test]
 fn a_request_that_kills_workers_does_not_kill_all() {
     let (mut pool, now) = (pool(), Instant::now());
     pool.asks("client".into(), call("poison", true, None), now);
@@ -146,7 +182,7 @@ fn what_was_never_sent_goes_elsewhere_whatever_it_is() {
 
 #[test]
 fn nothing_is_given_out_late_and_no_more_waits_than_may() {
-    let (mut pool, now) = (Pool::new(BEAT, 2, false), Instant::now());
+    let (mut pool, now) = (Pool::new(BEAT, 100 * BEAT, 2, false), Instant::now());
     let short = Some(Duration::from_millis(10));
     pool.asks("1".into(), call("late", true, short), now);
     pool.asks("2".into(), call("in time", true, None), now);
@@ -225,7 +261,7 @@ proptest! {
     /// Whatever happens, each request is answered once, and no worker has more than it takes.
     #[test]
     fn every_request_is_answered_exactly_once(steps in prop::collection::vec(step(), 0..200)) {
-        let (mut pool, mut now) = (Pool::new(BEAT, 10, false), Instant::now());
+        let (mut pool, mut now) = (Pool::new(BEAT, 5 * BEAT, 10, false), Instant::now());
         let mut asked = 0_u32;
         let mut answered: HashMap<String, u32> = HashMap::new();
         let mut had: Vec<(String, Frame, String)> = Vec::new();
