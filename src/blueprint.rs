@@ -447,15 +447,13 @@ impl<K: Requests + Pattern<Setup = RequestSetup>> Blueprint<K> {
     }
 
     /// Fails requests fast when nobody is there to answer them. While no peer is
-    /// connected, a request waits so long for one, and then ends with
+    /// connected, a request waits in the queue so long for one, and then ends with
     /// [`Unreachable`](crate::ErrorKind::Unreachable); and those that had left
     /// when the last peer went end at once with
     /// [`PeerLost`](crate::ErrorKind::PeerLost), or are sent again to the next
     /// one if they are idempotent.
     ///
-    /// It needs the [`monitor`](Self::monitor), and [`immediate`](Self::immediate),
-    /// without which libzmq takes requests for peers that are not connected yet.
-    /// Where there are several peers, and one of them goes, the requests that it
+    /// It needs the [`monitor`](Self::monitor). Where there are several peers, and one of them goes, the requests that it
     /// had wait for their timeouts: libzmq does not tell which those were.
     ///
     /// # Default

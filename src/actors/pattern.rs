@@ -36,8 +36,8 @@ pub(crate) enum Ticket {
     Request(Key),
     /// Who wants to know that a reply left.
     Reply(Option<oneshot::Sender<Result<()>>>),
-    /// The socket's own word to a peer: nobody minds what becomes of it.
-    Word,
+    /// The socket's own word to a broker, by that one's number.
+    Word(usize),
 }
 
 /// What became of a message that libzmq has not accepted: the error for whoever
@@ -268,6 +268,12 @@ pub trait Inbound {
     fn subscribers(&self, topic: &[u8]) -> Option<usize> {
         let _ = topic;
         None
+    }
+
+    /// Whether nothing is to be sent for now.
+    fn holds(&self, shared: &Shared) -> bool {
+        let _ = shared;
+        false
     }
 
     /// The last peer has gone; another one may have come since.

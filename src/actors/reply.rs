@@ -310,9 +310,16 @@ impl Inbound for Answering {
     }
 
     fn done(&mut self, ticket: Ticket, outcome: Outcome, around: &mut Surroundings) {
-        let Ticket::Reply(confirm) = ticket else {
-            // A word, which is said again at the next heartbeat.
-            return;
+        let confirm = match ticket {
+            Ticket::Reply(confirm) => confirm,
+            Ticket::Word(broker) => {
+                // What was not heard is said again at the next heartbeat.
+                if let Some(worker) = &mut self.worker {
+                    worker.said(broker);
+                }
+                return;
+            }
+            _ => return,
         };
         let Some((error, counter, frames)) = refused(outcome) else {
             if let Some(confirm) = confirm {

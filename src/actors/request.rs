@@ -372,6 +372,11 @@ impl Inbound for Requesting {
         }
     }
 
+    fn holds(&self, shared: &Shared) -> bool {
+        // libzmq would take it for whoever comes, and not give it back.
+        self.setup.unreachable_after.is_some() && shared.peers() == Some(0)
+    }
+
     fn left_alone(&mut self) {
         if self.setup.unreachable_after.is_some() {
             self.company.left(self.sent());

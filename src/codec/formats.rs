@@ -148,8 +148,11 @@ impl Format for Json {
     }
 
     fn from_bytes<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
-        // It stops at 128 levels by itself.
-        serde_json::from_slice(bytes).map_err(|error| CodecError::value(Self::NAME, error))
+        let mut reader = serde_json::Deserializer::from_slice(bytes);
+        let value = super::nested(&mut reader, bytes.len());
+        let value = value.map_err(|error| CodecError::value(Self::NAME, error))?;
+        reader.end().map_err(|error| CodecError::value(Self::NAME, error))?;
+        Ok(value)
     }
 }
 
@@ -176,9 +179,10 @@ impl Format for MessagePack {
 
     fn from_bytes<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
         let mut reader = rmp_serde::Deserializer::from_read_ref(bytes);
+        // Its own bound counts no options.
         reader.set_max_depth(super::MAX_NESTING);
-        let value =
-            T::deserialize(&mut reader).map_err(|error| CodecError::value(Self::NAME, error))?;
+        let value = super::nested(&mut reader, bytes.len());
+        let value = value.map_err(|error| CodecError::value(Self::NAME, error))?;
         // A slice has no further marker only at its end.
         match reader.deserialize_option(More) {
             Err(rmp_serde::decode::Error::InvalidMarkerRead(_)) => Ok(value),

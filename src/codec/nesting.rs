@@ -22,7 +22,7 @@ const ELEMENTS_PER_BYTE: usize = 16;
 const ELEMENTS: usize = 1_024;
 
 /// Reads a value that nests [`MAX_NESTING`] levels at most (sequences, structs,
-/// maps, enums and options are one each), and that has no more elements and
+/// maps and enums are one each), in as many options at most, and that has no more elements and
 /// fields in all than 1,024 and 16 for each of the input's `bytes`.
 ///
 /// # Errors
@@ -33,13 +33,14 @@ where
     D: Deserializer<'de>,
 {
     let elements = Cell::new(bytes.saturating_mul(ELEMENTS_PER_BYTE).saturating_add(ELEMENTS));
-    T::deserialize(Level { inner: reader, left: MAX_NESTING, elements: &elements })
+    let left = (MAX_NESTING, MAX_NESTING);
+    T::deserialize(Level { inner: reader, left, elements: &elements })
 }
 
-/// Anything of serde's, with the levels and the elements that are left.
+/// Anything of serde's, with the levels, the options and the elements that are left.
 struct Level<'a, T> {
     inner: T,
-    left: usize,
+    left: (usize, usize),
     elements: &'a Cell<usize>,
 }
 
@@ -49,11 +50,22 @@ impl<'a, T> Level<'a, T> {
     }
 
     fn below<U, E: Error>(&self, inner: U) -> Result<Level<'a, U>, E> {
-        let left = self
-            .left
-            .checked_sub(1)
-            .ok_or_else(|| E::custom(format_args!("nested deeper than {MAX_NESTING} levels")))?;
-        Ok(Level { inner, left, elements: self.elements })
+        let (levels, options) = self.left;
+        self.deeper(inner, levels.checked_sub(1).map(|levels| (levels, options)))
+    }
+
+    fn option<U, E: Error>(&self, inner: U) -> Result<Level<'a, U>, E> {
+        let (levels, options) = self.left;
+        self.deeper(inner, options.checked_sub(1).map(|options| (levels, options)))
+    }
+
+    fn deeper<U, E: Error>(
+        &self,
+        inner: U,
+        left: Option<(usize, usize)>,
+    ) -> Result<Level<'a, U>, E> {
+        let deep = || E::custom(format_args!("nested deeper than {MAX_NESTING} levels"));
+        Ok(Level { inner, left: left.ok_or_else(deep)?, elements: self.elements })
     }
 
     fn element<U, E: Error>(&self, inner: U) -> Result<Level<'a, U>, E> {
@@ -128,7 +140,7 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Level<'_, V> {
     }
 
     fn visit_some<D: Deserializer<'de>>(self, reader: D) -> Result<V::Value, D::Error> {
-        let reader = self.below(reader)?;
+        let reader = self.option(reader)?;
         self.inner.visit_some(reader)
     }
 

@@ -53,13 +53,13 @@ proptest! {
     }
 }
 
-/// A value that is read by recursion, as deep as the bytes say.
-#[cfg(feature = "postcard")]
+/// A value that is read by recursion, as deep as the bytes say, or where an
+/// option takes no bytes, without end.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Chain(Option<Box<Self>>);
 
-#[cfg(feature = "postcard")]
 impl Chain {
+    #[cfg(feature = "postcard")]
     fn of(links: usize) -> Self {
         (0..links).fold(Self::default(), |chain, _| Self(Some(Box::new(chain))))
     }
@@ -70,6 +70,8 @@ impl Chain {
 fn deeply_nested_json_is_an_error() {
     let bomb: Multipart = "[".repeat(100_000).into();
     assert!(Json::<serde_json::Value>::decode(bomb).is_err());
+    assert!(Json::<Chain>::decode("1".into()).is_err(), "an option takes no bytes");
+    assert!(Json::<u8>::decode("1 2".into()).is_err(), "a number is left over");
 }
 
 #[test]
@@ -77,6 +79,7 @@ fn deeply_nested_json_is_an_error() {
 fn deeply_nested_messagepack_is_an_error() {
     let bomb: Multipart = vec![0x91_u8; 100_000].into();
     assert!(MessagePack::<serde_json::Value>::decode(bomb).is_err());
+    assert!(MessagePack::<Chain>::decode(vec![5_u8].into()).is_err(), "an option takes no bytes");
     let trailing: Multipart = vec![0x01_u8, 0x02].into();
     assert!(MessagePack::<u8>::decode(trailing).is_err(), "a byte is left over");
 }

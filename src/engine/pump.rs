@@ -84,6 +84,8 @@ pub(crate) struct Pump<P, W> {
     port: P,
     sends: Sends,
     receives: bool,
+    /// Whether messages stay in the queue for now.
+    holds: bool,
     /// Whether what was sent in step is not answered yet.
     awaiting: bool,
     /// Whether a message was refused without `ZMQ_POLLOUT` to wait for.
@@ -104,6 +106,7 @@ impl<P: Port, W: Wakeup> Pump<P, W> {
             port,
             sends,
             receives,
+            holds: false,
             awaiting: false,
             retry: false,
             offered: true,
@@ -133,12 +136,18 @@ impl<P: Port, W: Wakeup> Pump<P, W> {
         self.receives = false;
     }
 
+    /// Keeps messages in the queue, or lets them go with the next turn.
+    pub(crate) const fn hold(&mut self, holds: bool) {
+        self.holds = holds;
+    }
+
     /// Offers a message that nothing waits before; a turn must follow. Its bytes
     /// if libzmq has taken it; otherwise it is as it was, and what has failed the
     /// turn finds out.
     pub(crate) fn send_now(&mut self, message: &mut Multipart) -> Option<u64> {
         match self.sends {
             Sends::Never | Sends::InStep => None,
+            _ if self.holds => None,
             Sends::WhenWritable | Sends::Always | Sends::PerPeer => {
                 let bytes = message.byte_len() as u64;
                 (self.port.send(message) == Ok(Sent::Accepted)).then_some(bytes)
@@ -330,6 +339,7 @@ impl<P: Port, W: Wakeup> Pump<P, W> {
         }
         match self.sends {
             Sends::Never => Ok(false),
+            _ if self.holds => Ok(false),
             Sends::WhenWritable if !writable => Ok(false),
             Sends::InStep if !writable || self.awaiting => Ok(false),
             Sends::Always if *offer == Offer::Refused => Ok(false),

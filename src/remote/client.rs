@@ -59,16 +59,17 @@ pub struct Client<F: Format = DefaultFormat> {
 }
 
 impl Client {
-    /// A socket for calls: it fails fast where nobody is connected
-    /// ([`unreachable_after`](Blueprint::unreachable_after) a second), keeps
-    /// calls in its own queue until somebody is
-    /// ([`immediate`](Blueprint::immediate)), and has a
+    /// A socket for calls: it keeps calls in its own queue until somebody is
+    /// connected, fails fast where nobody is
+    /// ([`unreachable_after`](Blueprint::unreachable_after) a second), and has a
     /// [`timeout`](Blueprint::timeout) of 30 s.
+    ///
+    /// With further endpoints set [`immediate`](Blueprint::immediate), too, or
+    /// libzmq gives calls also to those where nobody is. It has a price: libzmq
+    /// then throws away what a peer has answered and nobody has read yet when
+    /// that peer goes.
     pub fn socket(endpoint: impl IntoEndpoint) -> Blueprint<kinds::Request> {
-        RequestSocket::connect(endpoint)
-            .immediate(true)
-            .unreachable_after(UNREACHABLE_AFTER)
-            .timeout(TIMEOUT)
+        RequestSocket::connect(endpoint).unreachable_after(UNREACHABLE_AFTER).timeout(TIMEOUT)
     }
 
     /// Calls through this socket, in [`MessagePack`](crate::MessagePack), with its timeout.

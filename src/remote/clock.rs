@@ -11,9 +11,10 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
-/// How long a least difference holds: clocks drift, by less than a millisecond
-/// in this time.
-const WINDOW: i64 = 30_000_000;
+/// How long a least difference holds, in microseconds: clocks drift, and some
+/// stand still while their machine sleeps. So long, or twice that, such a
+/// caller's calls count as late.
+const WINDOW: i64 = 5_000_000;
 /// How many callers' clocks are known; when there are more, those that were
 /// silent for longest are forgotten.
 const CALLERS: usize = 4_096;

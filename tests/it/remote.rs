@@ -1,6 +1,8 @@
 //! Typed calls: what a caller gets back, whatever the service and its actors do.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use actix_zmq::codec::{Codec, CodecError, Format};
@@ -771,6 +773,43 @@ async fn a_peer_that_is_back_before_anybody_looks_was_lost_all_the_same() {
         assert_eq!(again.await.unwrap().unwrap(), 42);
         finish(zmq).await;
         finish(others).await;
+    })
+    .await;
+}
+
+#[actix::test]
+async fn a_service_that_closes_under_load_has_all_its_results_heard() {
+    within(async {
+        for _ in 0..3 {
+            let (zmq, others) = (Factory::builder().start(), Factory::builder().start());
+            let served = Arc::new(AtomicUsize::new(0));
+            let counted = Arc::clone(&served);
+            let service = Service::new("counted").route(Route::inline(move |Add(a, b)| {
+                counted.fetch_add(1, Ordering::Relaxed);
+                a + b
+            }));
+            let server = ReplySocket::bind(crate::support::ANY_PORT).name("server");
+            let server = open(&others, server.deliver_to(service)).await;
+            let socket = Client::socket(bound(&others, "server").await).name("client");
+            let client = Client::new(open(&zmq, socket).await);
+            let lanes = (0..300).map(|_| {
+                let client = client.clone();
+                actix::spawn(async move {
+                    let mut heard = 0;
+                    while client.call(Add(1, 2)).await.is_ok() {
+                        heard += 1;
+                    }
+                    heard
+                })
+            });
+            let lanes: Vec<_> = lanes.collect();
+            eventually("it is under way", async || served.load(Ordering::Relaxed) > 2_000).await;
+            server.send(Close::within(ms(5_000))).await.unwrap().unwrap();
+            let heard: usize = join_all(lanes).await.into_iter().map(|lane| lane.unwrap()).sum();
+            assert_eq!(heard, served.load(Ordering::Relaxed), "what is served is heard");
+            finish(zmq).await;
+            finish(others).await;
+        }
     })
     .await;
 }

@@ -49,11 +49,25 @@ struct Broker {
     /// from a heartbeat what the worker takes.
     knows_capacity: bool,
     has_let_go: bool,
+    /// Words to it that are still in the queue: with some, no more is said.
+    unsaid: usize,
 }
 
 impl Broker {
     const fn new(peer: Frame) -> Self {
-        Self { peer, heard: None, quiet: 0, knows_capacity: false, has_let_go: false }
+        let (knows_capacity, has_let_go) = (false, false);
+        Self { peer, heard: None, quiet: 0, knows_capacity, has_let_go, unsaid: 0 }
+    }
+
+    /// Puts words into the queue, behind what is there.
+    fn say<const N: usize>(&mut self, number: usize, words: [Word; N], queue: &mut Queue<Ticket>) {
+        if self.unsaid > 0 {
+            return;
+        }
+        for word in words {
+            self.unsaid += 1;
+            queue.push([self.peer.clone(), word.compose()].into(), Ticket::Word(number));
+        }
     }
 }
 
@@ -98,27 +112,25 @@ impl Worker {
         }
         self.next = Some(after(now, self.setup.heartbeat));
         let silence = self.setup.heartbeat.saturating_mul(LIVENESS);
-        for broker in &mut self.brokers {
+        for (number, broker) in self.brokers.iter_mut().enumerate() {
+            let capacity = Word::Capacity(self.setup.capacity);
             match broker.heard {
                 // It has never said a word, or has begun to again.
                 None => {
-                    say(queue, broker, Word::Ready);
-                    say(queue, broker, Word::Capacity(self.setup.capacity));
+                    broker.say(number, [Word::Ready, capacity], queue);
                     broker.heard = Some(now);
                 }
                 Some(heard) if now.saturating_duration_since(heard) <= silence => {
                     broker.quiet = 0;
-                    let capacity = Word::Capacity(self.setup.capacity);
                     let word = if broker.knows_capacity { capacity } else { Word::Heartbeat };
-                    say(queue, broker, word);
+                    broker.say(number, [word], queue);
                 }
                 // It is gone, or there again without knowing us. Less and less
                 // often: what is said to one that is gone waits in libzmq.
                 Some(_) => {
                     broker.quiet += 1;
                     if broker.quiet.is_power_of_two() || broker.quiet.is_multiple_of(RAREST) {
-                        say(queue, broker, Word::Ready);
-                        say(queue, broker, Word::Capacity(self.setup.capacity));
+                        broker.say(number, [Word::Ready, capacity], queue);
                     }
                 }
             }
@@ -132,8 +144,17 @@ impl Worker {
         }
         // Who knows RFC 6 alone lets nobody go.
         self.leaves = Some(after(Instant::now(), self.setup.heartbeat));
-        for broker in &self.brokers {
-            say(queue, broker, Word::Leaving);
+        for (number, broker) in self.brokers.iter_mut().enumerate() {
+            // Before it can be heard, what was said before has to be.
+            broker.unsaid = 0;
+            broker.say(number, [Word::Leaving], queue);
+        }
+    }
+
+    /// A word has left the queue, one way or another.
+    pub(super) fn said(&mut self, broker: usize) {
+        if let Some(broker) = self.brokers.get_mut(broker) {
+            broker.unsaid = broker.unsaid.saturating_sub(1);
         }
     }
 
@@ -151,8 +172,4 @@ impl Worker {
     pub(super) fn next_deadline(&self) -> Option<Instant> {
         [self.next, self.leaves].into_iter().flatten().min()
     }
-}
-
-fn say(queue: &mut Queue<Ticket>, broker: &Broker, word: Word) {
-    queue.push([broker.peer.clone(), word.compose()].into(), Ticket::Word);
 }

@@ -176,7 +176,7 @@ impl<K: Pattern> Socket<K> {
         self.around.shared.count(Counter::Undelivered, stashed as u64);
         let mut still_queued = 0;
         for item in self.queue.drain() {
-            if matches!(item.ticket, Ticket::Word) {
+            if matches!(item.ticket, Ticket::Word(_)) {
                 continue;
             }
             let error = Error::new(kind);
@@ -194,7 +194,7 @@ impl<K: Pattern> Socket<K> {
                     Some(confirm.send(Err(error.with_message(body))).is_ok())
                 }
                 // Whoever awaited a request was told when the closing began.
-                Ticket::Reply(None) | Ticket::Request(_) | Ticket::Word => None,
+                Ticket::Reply(None) | Ticket::Request(_) | Ticket::Word(_) => None,
             };
             match told {
                 Some(true) => self.around.count(Counter::Returned),

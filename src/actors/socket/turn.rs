@@ -187,6 +187,7 @@ impl<K: Pattern> Socket<K> {
 
     fn pump(&mut self, cx: &mut TaskContext<'_>) -> Option<Error> {
         let live = self.live.as_mut()?;
+        live.pump.hold(self.inbound.holds(&self.around.shared));
         let mut moved = Moved::default();
         let mut inlet: Guarded<'_, K> = Guarded {
             inbound: &mut self.inbound,

@@ -36,6 +36,9 @@ pub(super) struct Counts {
     pub(super) malformed: u64,
 }
 
+/// No worker has more requests than this, whatever it says that it takes.
+const MOST: u32 = 65_536;
+
 /// What a worker knows a request by: a number of this broker's.
 type Token = [u8; 16];
 
@@ -154,6 +157,9 @@ impl Pool {
             self.counts.refused += 1;
             return self.fail(asked, Failure::Overloaded, "the broker is closing");
         }
+        if self.waiting.len() >= self.max_waiting {
+            self.drop_late(now);
+        }
         if self.free.is_empty() && self.waiting.len() >= self.max_waiting {
             self.counts.refused += 1;
             let text = format!("{} requests wait for a worker", self.max_waiting);
@@ -179,7 +185,7 @@ impl Pool {
         let word = frames.first().filter(|_| frames.len() == 1).and_then(|one| Word::parse(one));
         match word {
             Some(word @ Word::Capacity(requests)) => {
-                known.capacity = requests.max(1) as usize;
+                known.capacity = requests.clamp(1, MOST) as usize;
                 if !std::mem::replace(&mut known.is_told, true) {
                     self.out.push(Out::Worker(worker.clone(), word.compose().into()));
                 }
@@ -341,6 +347,12 @@ impl Pool {
         for name in self.workers.keys() {
             self.out.push(Out::Worker(name.clone(), Word::Heartbeat.compose().into()));
         }
+        self.drop_late(now);
+        self.hand_out(now);
+    }
+
+    /// Answers those that wait and are awaited no more.
+    fn drop_late(&mut self, now: Instant) {
         let (stay, over): (VecDeque<_>, VecDeque<_>) = std::mem::take(&mut self.waiting)
             .into_iter()
             .partition(|asked| asked.expires.is_none_or(|expires| expires > now));
@@ -348,7 +360,6 @@ impl Pool {
         for asked in over {
             self.expire(asked);
         }
-        self.hand_out(now);
     }
 
     /// Takes no further requests.
