@@ -3,7 +3,7 @@
 //! A message's body is anything that [encodes](Encode) or [decodes](Decode)
 //! itself. Frames, bytes and text do so as they are; [`Json`] and
 //! [`MessagePack`] wrap a serde value, as actix-web's `Json` does, and so does
-//! [`Postcard`]. A codec of your own is a newtype with [`Format`] and [`Codec`].
+//! `Postcard`. A codec of your own is a newtype with [`Format`] and [`Codec`].
 
 mod envelopes;
 mod formats;

@@ -735,7 +735,7 @@ async fn a_peer_that_is_back_before_anybody_looks_was_lost_all_the_same() {
         let server = ReplySocket::bind(crate::support::ANY_PORT).name("server").linger(ms(0));
         let server = open(&others, server.on_message(keep)).await;
         let endpoint = bound(&others, "server").await;
-        let arbiter = actix_rt::Arbiter::new();
+        let arbiter = Arbiter::new();
         let socket = Client::socket(&*endpoint).name("client").on(arbiter.handle());
         let client = Client::new(open(&zmq, socket.unreachable_after(ms(10_000))).await);
         let ask = |call| {
