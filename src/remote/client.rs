@@ -5,10 +5,11 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::time::{Duration, Instant};
 
-use actix::{Addr, MailboxError, Message, Recipient, prelude::SendError};
+use actix::prelude::SendError;
+use actix::{Addr, MailboxError, Recipient};
 
 use super::DefaultFormat;
-use super::body::{Bodies, FramesCall, Raw, Remote, Sendable};
+use super::body::{Bodies, Remote, Sendable};
 use super::call::Call;
 use super::relay::OpenRelay;
 use super::retry::Retry;
@@ -375,11 +376,14 @@ impl<M, F: Format> fmt::Debug for RemoteRecipient<M, F> {
     }
 }
 
-#[expect(dead_code, reason = "what a handle must be")]
-fn goes_anywhere() {
-    fn check<T: Send + Sync + Clone + 'static>() {}
-    check::<Client>();
-    check::<RemoteRecipient<Ping>>();
-    fn frames<M: Message, B: Bodies<M>>() {}
-    frames::<FramesCall, Raw>();
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn handles_go_anywhere() {
+        fn check<T: Send + Sync + Clone + 'static>() {}
+        check::<Client>();
+        check::<RemoteRecipient<Ping>>();
+    }
 }

@@ -908,9 +908,3 @@ async fn the_loss_of_the_last_peer_ends_what_it_had() {
         .await;
     }
 }
-
-#[expect(dead_code, reason = "what must compile")]
-fn a_recipient_is_a_route(add: Recipient<Add>) -> Service {
-    let _ = Duration::ZERO;
-    Service::new("compiles").route(add)
-}

@@ -232,27 +232,30 @@ async fn load(client: Client, so_many: u32, meanwhile: impl AsyncFnOnce()) {
 }
 
 #[actix::test]
-async fn workers_that_are_killed_lose_no_call() {
+async fn workers_that_are_killed_and_started_again_lose_no_call() {
     within_time(DEADLINE, async {
         let zmq = Factory::builder().start();
         let (broker, clients, at) = broker(&zmq, |builder| builder).await;
-        let mut processes = processes(3, &at).await;
+        let mut pool = processes(3, &at).await;
         workers(&broker, 3, 16).await;
         let client = client(&zmq, &clients).await;
-        load(client, 3_000, async || {
-            for answered in [500, 1_500] {
+        load(client, 4_000, async || {
+            for answered in [500, 1_500, 2_500] {
                 eventually("so many are answered", async || {
                     report(&broker).await.answered >= answered
                 })
                 .await;
-                // SIGKILL, in the middle of its work.
-                drop(processes.pop());
+                // SIGKILL, in the middle of its work. The last one is not replaced.
+                drop(pool.remove(0));
+                if answered < 2_500 {
+                    pool.extend(processes(1, &at).await);
+                }
             }
         })
         .await;
-        eventually("only one is left", async || report(&broker).await.workers.len() == 1).await;
+        eventually("two are left", async || report(&broker).await.workers.len() == 2).await;
         let report = broker.send(StopBroker::within(ms(5_000))).await.unwrap();
-        assert_eq!((report.answered, report.lost, report.late), (3_000, 0, 0), "{report:?}");
+        assert_eq!((report.answered, report.lost, report.late), (4_000, 0, 0), "{report:?}");
         assert!(report.resent > 0, "they had something: {report:?}");
         finish(zmq).await;
     })
