@@ -436,8 +436,9 @@ impl<K: Requests + Pattern<Setup = RequestSetup>> Blueprint<K> {
 
     /// Takes a request back that timed out or was cancelled before it left
     /// our queue, so that a server which returns is not flooded with requests
-    /// that nobody waits for. Together with [`immediate`](Self::immediate),
-    /// requests wait in our queue while no server is connected.
+    /// that nobody waits for. Together with
+    /// [`unreachable_after`](Self::unreachable_after), requests wait in our queue
+    /// while no server is connected.
     ///
     /// # Default
     /// On

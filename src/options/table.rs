@@ -298,9 +298,12 @@ macro_rules! option_table {
                 /// Sends only to peers that are connected, so that messages wait in our queue,
                 /// where they can be withdrawn, and not in libzmq's.
                 ///
-                /// On a REQUEST socket that connects, think twice: with this option libzmq
-                /// forgets, when a connection ends, replies that had arrived over it and were
-                /// not read yet. Their requests end by their timeout.
+                /// It is for sockets that send alone. Where one that receives connects,
+                /// libzmq forgets, when a connection ends, what had arrived over it and was
+                /// not read yet; and if that is in the middle of a message of several
+                /// frames, libzmq 4.3 ends the *process* (`Assertion failed: !_more`). A
+                /// requester keeps its requests in its own queue with
+                /// [`unreachable_after`](Self::unreachable_after), without any of this.
                 ///
                 /// # Default
                 /// Off: libzmq queues for a peer that it is still connecting to.

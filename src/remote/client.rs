@@ -65,10 +65,9 @@ impl Client {
     /// ([`unreachable_after`](Blueprint::unreachable_after) a second), and has a
     /// [`timeout`](Blueprint::timeout) of 30 s.
     ///
-    /// With further endpoints set [`immediate`](Blueprint::immediate), too, or
-    /// libzmq gives calls also to those where nobody is. It has a price: libzmq
-    /// then throws away what a peer has answered and nobody has read yet when
-    /// that peer goes.
+    /// With further endpoints libzmq gives calls also to those where nobody is,
+    /// as long as somebody is elsewhere; they wait there for their timeout. For
+    /// many services take a [`Broker`](crate::Broker), or a client for each.
     pub fn socket(endpoint: impl IntoEndpoint) -> Blueprint<kinds::Request> {
         RequestSocket::connect(endpoint).unreachable_after(UNREACHABLE_AFTER).timeout(TIMEOUT)
     }

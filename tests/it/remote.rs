@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use actix_zmq::codec::{Codec, CodecError, Format};
 use actix_zmq::prelude::*;
@@ -758,8 +757,9 @@ async fn a_peer_that_is_back_before_anybody_looks_was_lost_all_the_same() {
         drop(held);
         let (watcher, mut events) = crate::support::events();
         let (_actor, service) = calculator();
-        let next = ReplySocket::bind(&*endpoint).watch(watcher).deliver_to(service);
-        open(&others, next).await;
+        // The port may not be free at once.
+        let next = ReplySocket::bind(&*endpoint).open_with_retry().watch(watcher);
+        open(&others, next.deliver_to(service)).await;
         events
             .event(|kind| match kind {
                 EventKind::Connection(event) => {
@@ -893,7 +893,9 @@ async fn the_loss_of_the_last_peer_ends_what_it_had() {
             drop(held);
             assert_eq!(kind(once.await.unwrap()), ErrorKind::PeerLost);
             let (_actor, service) = calculator();
-            open(&others, ReplySocket::bind(&*endpoint).deliver_to(service)).await;
+            // The port may not be free at once.
+            let next = ReplySocket::bind(&*endpoint).open_with_retry();
+            open(&others, next.deliver_to(service)).await;
             if !is_within {
                 // Its place is taken by the next one.
                 assert_eq!(again.await.unwrap().unwrap(), 42);

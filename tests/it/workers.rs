@@ -201,9 +201,15 @@ async fn processes(count: usize, at: &str) -> Vec<Process> {
 #[test]
 #[ignore = "a part of other tests, in a process of its own"]
 fn as_a_child() {
-    let Some((_, at)) = role() else { return };
+    let Some((part, at)) = role() else { return };
     System::new().block_on(async {
         let zmq = Factory::builder().start();
+        if part == "service" {
+            let service = Service::new("double").route(Route::inline(|Work(number)| number * 2));
+            open(&zmq, ReplySocket::bind(&*at).deliver_to(service)).await;
+            tell("ready");
+            return std::future::pending().await;
+        }
         let mut kept = holder(&zmq, &at, 16).await;
         tell("ready");
         loop {
@@ -257,6 +263,53 @@ async fn workers_that_are_killed_and_started_again_lose_no_call() {
         let report = broker.send(StopBroker::within(ms(5_000))).await.unwrap();
         assert_eq!((report.answered, report.lost, report.late), (4_000, 0, 0), "{report:?}");
         assert!(report.resent > 0, "they had something: {report:?}");
+        finish(zmq).await;
+    })
+    .await;
+}
+
+/// Without a broker: the service itself, at one endpoint.
+#[actix::test]
+async fn a_service_that_is_killed_again_and_again_costs_time_and_no_call() {
+    within_time(DEADLINE, async {
+        let zmq = Factory::builder().start();
+        let vacant = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let at = format!("tcp://{}", vacant.local_addr().unwrap());
+        drop(vacant);
+        let start = async || {
+            let mut process = Process::child_of("workers::as_a_child", "service", &at, "");
+            process.line("ready").await;
+            process
+        };
+        let mut process = start().await;
+        let client = client(&zmq, &at).await;
+        let answered = std::cell::Cell::new(0_u32);
+        let is_over = std::cell::Cell::new(false);
+        let lanes = (0..100_u32).map(|lane| {
+            let (client, answered, is_over) = (client.clone(), &answered, &is_over);
+            async move {
+                while !is_over.get() {
+                    let number = lane * 1_000 + answered.get() % 1_000;
+                    let call = Call::new(Work(number)).idempotent().timeout(ms(20_000));
+                    assert_eq!(client.send(call).await.unwrap(), number * 2, "its own result");
+                    answered.set(answered.get() + 1);
+                }
+            }
+        });
+        let kill = async {
+            for _ in 0..6 {
+                let before = answered.get();
+                eventually("it is under way", async || answered.get() > before + 500).await;
+                // SIGKILL, in the middle of a message maybe.
+                drop(process);
+                process = start().await;
+            }
+            is_over.set(true);
+            // Until the last call is answered.
+            process
+        };
+        let (_, _process) = futures::future::join(join_all(lanes), kill).await;
+        assert!(status(&zmq, "client").await.count(Counter::Resent) > 0);
         finish(zmq).await;
     })
     .await;
