@@ -11,13 +11,14 @@ use crate::task::Peer;
 const METHOD: &str = include_str!("method.md");
 
 /// The workloads that have a table of contenders.
-pub const TABLES: [Workload; 6] = [
+pub const TABLES: [Workload; 7] = [
     Workload::Receive,
     Workload::Send,
     Workload::Both,
     Workload::PubSub,
     Workload::ReqRep,
     Workload::Latency,
+    Workload::Calls,
 ];
 
 /// The whole page.
@@ -83,7 +84,9 @@ fn write_table(page: &mut String, results: &Results, workload: Workload) -> std:
         Workload::Latency => {
             "Median / 99th percentile of the round trip in µs, and CPU time for each at the client's end"
         }
-        Workload::ReqRep => "Replies per second, and CPU time for each at the client's end",
+        Workload::ReqRep | Workload::Calls => {
+            "Replies per second, and CPU time for each at the client's end"
+        }
         _ => "Messages per second, and CPU time for each at the contender's ends",
     };
     writeln!(page, "\n{what} (medians).\n")?;
