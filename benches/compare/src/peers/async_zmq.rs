@@ -88,5 +88,6 @@ pub async fn run(task: &Task) -> Result<()> {
             }
             Ok(())
         }
+        Role::Service | Role::Caller => anyhow::bail!("it has no typed calls"),
     }
 }

@@ -97,6 +97,7 @@ pub fn run(task: &Task) -> Result<()> {
                 endpoint::count(replies);
             }
         }
+        Role::Service | Role::Caller => anyhow::bail!("it has no typed calls"),
     }
 }
 

@@ -83,6 +83,7 @@ pub async fn run(task: &Task) -> Result<()> {
                 socket.send(Msg::from_bytes(body.clone())).await?;
             }
         }
+        Role::Service | Role::Caller => anyhow::bail!("it has no typed calls"),
     }
 }
 

@@ -90,6 +90,7 @@ pub async fn run(task: &Task) -> Result<()> {
             }
             Ok(())
         }
+        Role::Service | Role::Caller => anyhow::bail!("it has no typed calls"),
     }
 }
 

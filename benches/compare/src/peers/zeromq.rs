@@ -85,6 +85,7 @@ pub async fn run(task: &Task) -> Result<()> {
                 socket.send(ZmqMessage::from(body.clone())).await?;
             }
         }
+        Role::Service | Role::Caller => anyhow::bail!("it has no typed calls"),
     }
 }
 
