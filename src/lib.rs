@@ -57,6 +57,9 @@
 //! for its peers with [`WaitConnected`]. What libzmq lets one set is a
 //! [`SocketOption`] each.
 //!
+//! Behind HTTP, the feature `web` makes responses of failures, and tells probes
+//! how the sockets are: see `actix_zmq::web`.
+//!
 //! # What is promised
 //!
 //! - A send resolves when libzmq has *accepted* the message. What is not
@@ -104,6 +107,8 @@ mod shield;
 mod sys;
 mod topic;
 mod topology;
+#[cfg(feature = "web")]
+pub mod web;
 
 pub use actors::{
     DealerSocket, Factory, FactoryBuilder, PairSocket, Pattern, Proxy, ProxyBlueprint, PubSocket,
