@@ -303,7 +303,7 @@ macro_rules! option_table {
                 /// not read yet; and if that is in the middle of a message of several
                 /// frames, libzmq 4.3 ends the *process* (`Assertion failed: !_more`). A
                 /// requester keeps its requests in its own queue with
-                /// [`unreachable_after`](Self::unreachable_after), without any of this.
+                /// [`unreachable_after`](crate::Blueprint::unreachable_after), without any of this.
                 ///
                 /// # Default
                 /// Off: libzmq queues for a peer that it is still connecting to.
