@@ -41,7 +41,7 @@ use crate::options::{ContextOptions, QueueLimits, SocketOption};
 /// | `restart` | `initial`, `max`, `window` (times), `factor`, `jitter`, `budget` ([`RestartPolicy`]) |
 /// | `topics` | of SUB and XSUB: a list of prefixes |
 /// | `framing` | of PUB, XPUB, SUB and XSUB: `frames`, `tagged` or `whole` ([`TopicFraming`]) |
-/// | `timeout`, `max_in_flight`, `withdraw_unsent` | of REQUEST and REQ |
+/// | `timeout`, `max_in_flight`, `withdraw_unsent`, `unreachable_after` | of REQUEST and REQ |
 /// | `correlate` | of REQ |
 /// | `answer_within` | of REPLY and REP |
 /// | `max_unanswered` | of REPLY |
@@ -132,6 +132,7 @@ pub(crate) enum Setting {
     Timeout(Duration),
     MaxInFlight(usize),
     WithdrawUnsent(bool),
+    UnreachableAfter(Duration),
     Correlate(bool),
     AnswerWithin(Duration),
     MaxUnanswered(usize),

@@ -14,7 +14,7 @@ use futures::future::{Either, select};
 use super::pattern::Pattern;
 use super::request::{Awaiting, ReplyingState, Requesting, Waiter, poll_closed};
 use super::socket::Socket;
-use crate::codec::{Decode, Undecodable};
+use crate::codec::Undecodable;
 use crate::error::{Error, ErrorKind, Result};
 use crate::kinds::Requests;
 use crate::messages::{Request, Timeout};
@@ -64,8 +64,7 @@ where
                 State::Again(Box::new(Again { written, retry, idempotent, timeout }))
             }
             (Ok(written), None) => {
-                let begun =
-                    self.begin(request_of::<Multipart>(written.once(timeout), timeout, idempotent));
+                let begun = self.begin(request_of(written.once(timeout), timeout, idempotent));
                 State::Once(self.replying(begun))
             }
             (Err(error), _) => State::Once(self.replying(Err(error))),
@@ -74,12 +73,8 @@ where
     }
 }
 
-fn request_of<R: Decode>(
-    parts: Multipart,
-    timeout: Option<Duration>,
-    idempotent: bool,
-) -> Request<Multipart, R> {
-    let mut request = Request::new(parts).expect::<R>();
+fn request_of(parts: Multipart, timeout: Option<Duration>, idempotent: bool) -> Request {
+    let mut request = Request::new(parts);
     request.timeout = timeout.map_or(Timeout::None, Timeout::After);
     request.idempotent = idempotent;
     request
@@ -173,7 +168,7 @@ impl Again {
             let attempt = self.retry.attempt_timeout(self.timeout);
             let timeout = [left, attempt].into_iter().flatten().min();
             let parts = self.written.again(timeout);
-            let request = request_of::<Multipart>(parts, timeout, self.idempotent);
+            let request = request_of(parts, timeout, self.idempotent);
             let error = match socket.send(request).await {
                 Err(_) => Error::new(ErrorKind::Closed).detail("the socket has ended"),
                 Ok(Err(error)) => error,

@@ -291,7 +291,7 @@ impl Inbound for Answering {
     }
 
     fn tend(&mut self, now: Instant, queue: &mut Queue<Ticket>, around: &mut Surroundings) {
-        if let Some(worker) = self.worker.as_mut().filter(|_| !self.closing) {
+        if let Some(worker) = &mut self.worker {
             worker.tend(now, queue);
         }
         let Self { routes, ages, .. } = self;

@@ -65,6 +65,7 @@ impl RequestSetup {
             Setting::Timeout(timeout) => self.timeout = Some(timeout),
             Setting::MaxInFlight(requests) => self.max_in_flight = requests,
             Setting::WithdrawUnsent(on) => self.withdraw = on,
+            Setting::UnreachableAfter(time) => self.unreachable_after = Some(time),
             _ => return false,
         }
         true

@@ -132,7 +132,7 @@ impl Broker {
 
     /// Sends what has come together.
     fn flush(&mut self, ctx: &mut Context<Self>) {
-        let Some(sockets) = &self.sockets else { return };
+        let Some(sockets) = self.sockets.clone() else { return };
         let (mut clients, mut workers) = (Vec::new(), Vec::new());
         for out in self.pool.out.drain(..) {
             match out {
@@ -154,7 +154,6 @@ impl Broker {
         }
         if !workers.is_empty() {
             self.sending += 1;
-            let Some(sockets) = &self.sockets else { return };
             let sent = sockets.workers.send(Many(workers)).into_actor(self);
             ctx.spawn(sent.map(|unsent, broker, ctx| {
                 broker.sending -= 1;
@@ -311,13 +310,10 @@ impl BrokerBuilder {
             },
             Err(error) => Err(error),
         };
-        let failed = opened.as_ref().err().map(Error::kind);
         let begun = broker.send(Begin(opened.as_ref().ok().cloned())).await;
         opened?;
-        match (begun, failed) {
-            (Ok(()), None) => Ok(broker),
-            _ => Err(Error::new(ErrorKind::Closed).detail("the broker has ended")),
-        }
+        begun.map_err(|_| Error::new(ErrorKind::Closed).detail("the broker has ended"))?;
+        Ok(broker)
     }
 }
 

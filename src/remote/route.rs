@@ -14,7 +14,7 @@ use actix::dev::RecipientRequest;
 use futures::Stream;
 use futures::stream::FuturesUnordered;
 
-use super::body::{Bodies, FramesCall, Raw, Remote, Sendable};
+use super::body::{Bodies, FramesCall, Remote, Sendable};
 use super::stats::{RouteStats, Tally};
 use crate::framing::call::{Answer, Failure, failure};
 use crate::messages::Responder;
@@ -328,20 +328,7 @@ where
     }
 }
 
-impl<M, B> Typed<M, B>
-where
-    M: Sendable,
-    B: Bodies<M>,
-    Self: Send,
-{
-    pub(super) fn boxed(route: Route<M>) -> Box<dyn Serve + Send> {
-        Box::new(Self::new(route))
-    }
-}
-
 /// When a call expires that is so old already: nothing for one that never does.
 pub(super) fn expiry(now: Instant, timeout: Option<Duration>, age: Duration) -> Option<Instant> {
     timeout.map(|timeout| now + timeout.saturating_sub(age))
 }
-
-pub(super) type FramesRoute = Typed<FramesCall, Raw>;

@@ -1,7 +1,6 @@
 //! Routes behind one serving socket.
 
-use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 use std::task::{Context, Poll, Waker};
@@ -10,9 +9,9 @@ use std::time::Instant;
 use serde::Serialize;
 
 use super::DefaultFormat;
-use super::body::{FramesCall, Remote, Sendable};
+use super::body::{Bodies, FramesCall, Raw, Remote, Sendable};
 use super::clock::{Clocks, microseconds};
-use super::route::{FramesRoute, Route, Serve, Taken, Typed, answer, expiry};
+use super::route::{Route, Serve, Taken, Typed, answer, expiry};
 use super::stats::{Errors, Info, Ping, ServiceInfo, ServiceStats, Stats};
 use crate::codec::{CodecError, Format, Undecodable};
 use crate::deliver::{Gone, IntoReceiver, Outlet, Receiver};
@@ -162,7 +161,7 @@ impl<F: Format> Service<F> {
         R: Into<Route<M>>,
     {
         let route: Route<M> = route.into();
-        let name = route.name.clone().unwrap_or_else(M::default_name);
+        let name = route.name.clone().unwrap_or_else(M::Bodies::name);
         let wrong = match name.len() {
             0 => Some("a route has a name"),
             256.. => Some("a route's name has 255 bytes at most"),
@@ -171,7 +170,10 @@ impl<F: Format> Service<F> {
             _ => None,
         };
         match wrong {
-            None => drop(self.routes.insert(name.into_owned(), M::serve(route))),
+            None => {
+                let route = Box::new(Typed::<M, M::Bodies>::new(route));
+                self.routes.insert(name.into_owned(), route);
+            }
             Some(why) => {
                 let text = format!("{why}: {name:?}");
                 let mistake = Error::new(ErrorKind::InvalidOption).detail(text);
@@ -196,32 +198,15 @@ impl<F: Format> fmt::Debug for Service<F> {
 /// [`Remote`] one, and a [`FramesCall`]. Sealed.
 pub trait Routed<F: Format>: Sendable + Sized {
     #[doc(hidden)]
-    fn default_name() -> Cow<'static, str>;
-    #[doc(hidden)]
-    #[expect(private_interfaces, reason = "sealed by what nobody else can name")]
-    fn serve(route: Route<Self>) -> Box<dyn Serve + Send>;
+    type Bodies: Bodies<Self>;
 }
 
 impl<F: Format, M: Remote> Routed<F> for M {
-    fn default_name() -> Cow<'static, str> {
-        M::wire_name()
-    }
-
-    #[expect(private_interfaces, reason = "sealed by what nobody else can name")]
-    fn serve(route: Route<M>) -> Box<dyn Serve + Send> {
-        Typed::<M, F>::boxed(route)
-    }
+    type Bodies = F;
 }
 
 impl<F: Format> Routed<F> for FramesCall {
-    fn default_name() -> Cow<'static, str> {
-        Cow::Borrowed("")
-    }
-
-    #[expect(private_interfaces, reason = "sealed by what nobody else can name")]
-    fn serve(route: Route<Self>) -> Box<dyn Serve + Send> {
-        FramesRoute::boxed(route)
-    }
+    type Bodies = Raw;
 }
 
 impl<F: Format> IntoReceiver<IncomingRequest> for Service<F> {
@@ -236,9 +221,7 @@ struct Serving<F> {
     name: String,
     version: String,
     max_body: usize,
-    names: Vec<String>,
-    routes: Vec<Box<dyn Serve + Send>>,
-    by_name: HashMap<String, usize>,
+    routes: BTreeMap<String, Box<dyn Serve + Send>>,
     clocks: Clocks,
     began: Instant,
     /// Calls that no route has heard of.
@@ -250,15 +233,11 @@ struct Serving<F> {
 
 impl<F: Format> Serving<F> {
     fn new(service: Service<F>) -> Self {
-        let (names, routes): (Vec<_>, Vec<_>) = service.routes.into_iter().unzip();
-        let by_name = names.iter().cloned().enumerate().map(|(at, name)| (name, at)).collect();
         Self {
             name: service.name,
             version: service.version,
             max_body: service.max_body,
-            names,
-            routes,
-            by_name,
+            routes: service.routes,
             clocks: Clocks::default(),
             began: Instant::now(),
             strays: 0,
@@ -303,8 +282,7 @@ impl<F: Format> Serving<F> {
         if let Some(asked) = call.name.strip_prefix('$') {
             return self.tell(asked, call.codec, responder);
         }
-        let route = self.by_name.get(call.name).and_then(|at| self.routes.get_mut(*at));
-        let Some(route) = route else {
+        let Some(route) = self.routes.get_mut(call.name) else {
             let text = format!("{:?} is not served", call.name);
             return self.refuse(responder, Failure::Unknown, text);
         };
@@ -343,16 +321,15 @@ impl<F: Format> Serving<F> {
             name: self.name.clone(),
             version: self.version.clone(),
             codec: F::NAME.to_owned(),
-            routes: self.names.clone(),
+            routes: self.routes.keys().cloned().collect(),
         }
     }
 
     fn stats(&self) -> ServiceStats {
-        let routes: Vec<_> =
-            self.routes.iter().zip(&self.names).map(|(route, name)| route.stats(name)).collect();
+        let routes: Vec<_> = self.routes.iter().map(|(name, route)| route.stats(name)).collect();
         let mut errors = BTreeMap::new();
         self.errors.add_to(&mut errors);
-        for route in &self.routes {
+        for route in self.routes.values() {
             route.add_errors(&mut errors);
         }
         ServiceStats {
@@ -366,7 +343,7 @@ impl<F: Format> Serving<F> {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) {
-        for route in &mut self.routes {
+        for route in self.routes.values_mut() {
             route.poll(cx);
         }
     }
@@ -416,7 +393,7 @@ impl<F: Format> Outlet<IncomingRequest> for Serving<F> {
         }
         if self.next_deadline().is_some() {
             let now = Instant::now();
-            self.routes.iter_mut().for_each(|route| route.expire(now));
+            self.routes.values_mut().for_each(|route| route.expire(now));
         }
         self.poll(cx);
     }
@@ -426,6 +403,6 @@ impl<F: Format> Outlet<IncomingRequest> for Serving<F> {
     }
 
     fn next_deadline(&self) -> Option<Instant> {
-        self.routes.iter().filter_map(|route| route.next_expiry()).min()
+        self.routes.values().filter_map(|route| route.next_expiry()).min()
     }
 }

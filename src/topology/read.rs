@@ -228,6 +228,7 @@ fn item<'de, D: Deserializer<'de>>(key: &str, value: D) -> Result<Item, D::Error
         "framing" => Item::Own(Setting::Framing(Framing::deserialize(value)?.into())),
         "timeout" => Item::Own(Setting::Timeout(Time::deserialize(value)?.0)),
         "max_in_flight" => Item::Own(Setting::MaxInFlight(usize::deserialize(value)?)),
+        "unreachable_after" => Item::Own(Setting::UnreachableAfter(Time::deserialize(value)?.0)),
         "withdraw_unsent" => Item::Own(Setting::WithdrawUnsent(bool::deserialize(value)?)),
         "correlate" => Item::Own(Setting::Correlate(bool::deserialize(value)?)),
         "answer_within" => Item::Own(Setting::AnswerWithin(Time::deserialize(value)?.0)),

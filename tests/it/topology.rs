@@ -36,8 +36,9 @@ type = "sub"
 
 [sockets.asker]
 type = "request"
-connect = "tcp://127.0.0.1:5555"
-timeout = "2s"
+connect = "ipc:///tmp/nobody-listens-here"
+timeout = "30s"
+unreachable_after = "50ms"
 max_in_flight = 10
 send_buffer = "none"
 "#;
@@ -80,7 +81,9 @@ async fn a_whole_topology_is_read_opened_and_works() {
         let collector =
             zmq.send(Open(collector.on_message(|_: Pulled| {}))).await.unwrap().unwrap();
         let asker = topology.blueprint::<kinds::Request>("asker").unwrap();
-        zmq.send(Open(asker)).await.unwrap().unwrap();
+        let asker = zmq.send(Open(asker)).await.unwrap().unwrap();
+        let alone = asker.send(Request::new("?")).await.unwrap().unwrap_err();
+        assert_eq!(alone.kind(), ErrorKind::Unreachable);
 
         let wait = WaitSubscribers { topic: "time.now".into(), count: 1, deadline: ms(10_000) };
         assert_eq!(clock.send(wait).await.unwrap().unwrap(), 1);

@@ -187,6 +187,39 @@ async fn a_worker_that_closes_answers_what_it_has_and_gets_nothing_new() {
     .await;
 }
 
+/// For longer than a worker may be silent.
+#[actix::test]
+async fn a_worker_that_takes_its_time_to_close_says_that_it_is_there() {
+    within(async {
+        let (zmq, leaving) = (Factory::builder().start(), Factory::builder().start());
+        let (broker, clients, at) = broker(&zmq, |builder| builder.heartbeat(ms(20))).await;
+        let (keep, mut kept) = inbox();
+        let service =
+            Service::new("slow").route(Holder(Box::new(keep)).start().recipient::<Work>());
+        let worker = ReplySocket::join(&*at).worker_heartbeat(ms(20)).deliver_to(service);
+        open(&leaving, worker).await;
+        let client = client(&zmq, &clients).await;
+        let asked = ask(&client, Call::new(Work(1)));
+        let (number, done): Held = kept.next().await;
+        let closing = actix::spawn(finish(leaving));
+        eventually("it says so", async || {
+            report(&broker).await.workers.iter().any(|worker| worker.is_leaving)
+        })
+        .await;
+        let before = status(&zmq, "workers").await.count(Counter::Received);
+        eventually("it is heard many times", async || {
+            status(&zmq, "workers").await.count(Counter::Received) > before + 20
+        })
+        .await;
+        done.send(number).unwrap();
+        assert_eq!(asked.await.unwrap().unwrap(), 1);
+        assert_eq!(report(&broker).await.lost, 0);
+        closing.await.unwrap();
+        finish(zmq).await;
+    })
+    .await;
+}
+
 /// Worker processes of this test binary.
 async fn processes(count: usize, at: &str) -> Vec<Process> {
     let mut started = Vec::new();

@@ -114,6 +114,11 @@ impl Worker {
         let silence = self.setup.heartbeat.saturating_mul(LIVENESS);
         for (number, broker) in self.brokers.iter_mut().enumerate() {
             let capacity = Word::Capacity(self.setup.capacity);
+            if self.leaves.is_some() {
+                // What it has it still answers. Who has let it go is not read any more.
+                broker.say(number, [Word::Heartbeat], queue);
+                continue;
+            }
             match broker.heard {
                 // It has never said a word, or has begun to again.
                 None => {
@@ -170,6 +175,8 @@ impl Worker {
     }
 
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        [self.next, self.leaves].into_iter().flatten().min()
+        // Whether it is still held is asked once more when that is over.
+        let leaves = self.leaves.filter(|leaves| *leaves > Instant::now());
+        [self.next, leaves].into_iter().flatten().min()
     }
 }

@@ -81,6 +81,21 @@ struct Worker {
     is_leaving: bool,
 }
 
+impl Worker {
+    /// Until it says more: as RFC 6 has it, one at a time.
+    fn new(now: Instant, turn: u64) -> Self {
+        Self {
+            capacity: 1,
+            has: HashSet::new(),
+            expires: now,
+            turn,
+            placed: None,
+            is_told: false,
+            is_leaving: false,
+        }
+    }
+}
+
 /// A request of a client.
 #[derive(Debug)]
 struct Asked {
@@ -171,18 +186,24 @@ impl Pool {
 
     /// A worker says or answers something: what follows its routing id.
     pub(super) fn hears(&mut self, worker: Frame, mut frames: Multipart, now: Instant) {
-        let expires = after(now, self.heartbeat.saturating_mul(LIVENESS));
-        self.turn += 1;
-        let turn = self.turn;
-        let known = self.workers.entry(worker.clone()).or_insert_with(|| {
-            tracing::debug!(worker = %worker.escape_ascii(), "a worker has come");
-            // Until it says more: as RFC 6 has it, one at a time.
-            let (has, placed) = (HashSet::new(), None);
-            let (is_told, is_leaving) = (false, false);
-            Worker { capacity: 1, has, expires, turn, placed, is_told, is_leaving }
-        });
-        known.expires = expires;
         let word = frames.first().filter(|_| frames.len() == 1).and_then(|one| Word::parse(one));
+        let presents = matches!(word, Some(Word::Ready | Word::Heartbeat | Word::Capacity(_)));
+        if presents && !self.workers.contains_key(&worker) {
+            tracing::debug!(worker = %worker.escape_ascii(), "a worker has come");
+            self.turn += 1;
+            self.workers.insert(worker.clone(), Worker::new(now, self.turn));
+        }
+        let Some(known) = self.workers.get_mut(&worker) else {
+            // One that we have lost, of a broker before us, or a stranger.
+            match word {
+                Some(Word::Leaving) => self.let_go(worker),
+                Some(_) => {}
+                None if answer_in(&frames).is_some() => self.counts.late += 1,
+                None => self.counts.malformed += 1,
+            }
+            return;
+        };
+        known.expires = after(now, self.heartbeat.saturating_mul(LIVENESS));
         match word {
             Some(word @ Word::Capacity(requests)) => {
                 known.capacity = requests.clamp(1, MOST) as usize;
@@ -192,14 +213,12 @@ impl Pool {
             }
             Some(Word::Leaving) => {
                 known.is_leaving = true;
-                self.out.push(Out::Worker(worker.clone(), Word::Left.compose().into()));
+                self.let_go(worker.clone());
             }
             Some(Word::Ready) => known.is_leaving = false,
             Some(Word::Heartbeat | Word::Left) => {}
             None => {
-                let token = frames.first().and_then(|token| Token::try_from(&token[..]).ok());
-                let is_reply = frames.get(1).is_some_and(|delimiter| delimiter.is_empty());
-                let Some(token) = token.filter(|_| is_reply) else {
+                let Some(token) = answer_in(&frames) else {
                     self.counts.malformed += 1;
                     return;
                 };
@@ -213,6 +232,11 @@ impl Pool {
         }
         self.place(&worker);
         self.hand_out(now);
+    }
+
+    /// Tells a worker that it gets nothing more.
+    fn let_go(&mut self, worker: Frame) {
+        self.out.push(Out::Worker(worker, Word::Left.compose().into()));
     }
 
     /// The first answer is the answer.
@@ -391,6 +415,12 @@ impl Pool {
             .iter()
             .map(|(name, worker)| (name, worker.capacity, worker.has.len(), worker.is_leaving))
     }
+}
+
+/// Which request is answered, if that is what these frames do.
+fn answer_in(frames: &Multipart) -> Option<Token> {
+    let [token, delimiter, ..] = &frames[..] else { return None };
+    Token::try_from(&token[..]).ok().filter(|_| delimiter.is_empty())
 }
 
 const fn asked_may_repeat(asked: &Asked) -> bool {

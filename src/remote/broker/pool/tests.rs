@@ -136,6 +136,24 @@ fn only_who_has_a_request_answers_it() {
 }
 
 #[test]
+fn who_does_not_present_itself_is_no_worker() {
+    let (mut pool, now) = (pool(), Instant::now());
+    let token = Frame::from([7_u8; 16]);
+    replies(&mut pool, "stranger", &token, "late", now);
+    pool.hears("stranger".into(), "garbage".into(), now);
+    pool.hears("stranger".into(), Word::Left.compose().into(), now);
+    pool.asks("client".into(), call("1", true, None), now);
+    assert_eq!((pool.workers().count(), given(&mut pool)), (0, vec![]));
+    assert_eq!((pool.counts.late, pool.counts.malformed), (1, 1));
+    // Of a broker before this one: it may go.
+    pool.hears("worker".into(), Word::Leaving.compose().into(), now);
+    let left = Out::Worker("worker".into(), Word::Left.compose().into());
+    assert_eq!(std::mem::take(&mut pool.out), [left]);
+    pool.hears("worker".into(), Word::Heartbeat.compose().into(), now);
+    assert_eq!(given(&mut pool).len(), 1);
+}
+
+#[test]
 fn what_is_never_answered_takes_no_room_for_ever() {
     let (mut pool, now) = (Pool::new(BEAT, 4 * BEAT, 100, false), Instant::now());
     joins(&mut pool, "a", 1, now);
