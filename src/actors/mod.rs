@@ -35,6 +35,8 @@ mod stream;
 mod subscribe;
 mod waiting;
 
+#[cfg(feature = "web")]
+pub(crate) use factory::Signals;
 pub use factory::{Factory, FactoryBuilder};
 pub(crate) use pattern::Framed;
 pub use pattern::{Pattern, Receiving};

@@ -13,6 +13,7 @@ use actix_web::{HttpResponse, Resource, ResponseError, guard, web};
 use serde_json::{Map, Value, json};
 
 use super::problem::Problem;
+use super::serve::Ending;
 use crate::actors::Factory;
 use crate::messages::{EndpointStatus, SocketState, SocketStatus, Status};
 use crate::options::Overflow;
@@ -62,6 +63,7 @@ pub struct Health {
     factory: Addr<Factory>,
     within: Duration,
     needed: Vec<Needed>,
+    ending: Option<Ending>,
 }
 
 /// What has to be there.
@@ -74,7 +76,7 @@ struct Needed {
 impl Health {
     /// The health of this factory's sockets.
     pub const fn of(factory: Addr<Factory>) -> Self {
-        Self { factory, within: WITHIN, needed: Vec::new() }
+        Self { factory, within: WITHIN, needed: Vec::new(), ending: None }
     }
 
     /// Is not ready without a socket of this [name](crate::Blueprint::name)
@@ -102,6 +104,13 @@ impl Health {
         self
     }
 
+    /// Is not ready from the moment at which this end begins, so that load
+    /// balancers look elsewhere while what is under way is still served.
+    pub fn until(mut self, ending: Ending) -> Self {
+        self.ending = Some(ending);
+        self
+    }
+
     async fn sockets(&self) -> Result<Vec<SocketStatus>, Problem> {
         let unwell = |why: String| unavailable(vec![why]);
         match actix_rt::time::timeout(self.within, self.factory.send(Status)).await {
@@ -116,7 +125,10 @@ impl Health {
     }
 
     async fn ready(self) -> Result<Value, Problem> {
-        let reasons = reasons(&self.sockets().await?, &self.needed);
+        let mut reasons = reasons(&self.sockets().await?, &self.needed);
+        if self.ending.as_ref().is_some_and(Ending::has_begun) {
+            reasons.push("the server is about to end".to_owned());
+        }
         if reasons.is_empty() {
             Ok(json!({ "status": "ready" }))
         } else {
@@ -156,6 +168,7 @@ impl fmt::Debug for Health {
         f.debug_struct("Health")
             .field("within", &self.within)
             .field("needed", &self.needed)
+            .field("ending", &self.ending)
             .finish_non_exhaustive()
     }
 }

@@ -4,7 +4,9 @@
 
 mod health;
 mod problem;
+mod serve;
 mod table;
 
 pub use health::Health;
 pub use problem::Problem;
+pub use serve::{Ending, HttpEnd, Reason, Serve, Served};

@@ -1,5 +1,6 @@
 //! A server on a free port, and a client of a few lines.
 
+use std::io;
 use std::net::SocketAddr;
 
 use actix_web::dev::ServerHandle;
@@ -9,9 +10,11 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+#[derive(Clone)]
 pub(crate) struct Server {
     pub(crate) at: SocketAddr,
-    handle: ServerHandle,
+    /// Nothing where it is not ours.
+    handle: Option<ServerHandle>,
 }
 
 /// Serves with two workers, as `HttpServer` is by default but for the number of them.
@@ -35,16 +38,33 @@ pub(crate) fn serve_with(
     let server = server.run();
     let handle = server.handle();
     actix::spawn(server);
-    Server { at, handle }
+    Server { at, handle: Some(handle) }
 }
 
 impl Server {
+    /// One that somebody else runs.
+    pub(crate) const fn at(at: SocketAddr) -> Self {
+        Self { at, handle: None }
+    }
+
+    pub(crate) async fn connect(&self) -> io::Result<TcpStream> {
+        TcpStream::connect(self.at).await
+    }
+
     /// A connection that has asked, and not been answered.
     pub(crate) async fn ask(&self, path: &str) -> TcpStream {
-        let mut connection = TcpStream::connect(self.at).await.unwrap();
-        let request = format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n");
-        connection.write_all(request.as_bytes()).await.unwrap();
+        let mut connection = self.connect().await.unwrap();
+        connection.write_all(get(path).as_bytes()).await.unwrap();
         connection
+    }
+
+    /// Nothing, where the server does not answer; an error, where it is not there.
+    pub(crate) async fn try_get(&self, path: &str) -> io::Result<Option<Response>> {
+        let mut connection = self.connect().await?;
+        if connection.write_all(get(path).as_bytes()).await.is_err() {
+            return Ok(None);
+        }
+        Ok(answer(connection).await)
     }
 
     pub(crate) async fn get(&self, path: &str) -> Response {
@@ -61,8 +81,14 @@ impl Server {
     }
 
     pub(crate) async fn stop(self) {
-        self.handle.stop(true).await;
+        if let Some(handle) = self.handle {
+            handle.stop(true).await;
+        }
     }
+}
+
+fn get(path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")
 }
 
 #[derive(Debug)]

@@ -1,5 +1,5 @@
 //! Over real HTTP: what a handler's failed call becomes, what becomes of the
-//! call when the HTTP client goes, and how the sockets' health is told.
+//! call when the HTTP client goes, how the sockets' health is told, and how all of it ends.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "tests")]
 #![allow(clippy::indexing_slicing, reason = "a test that fails panics")]
@@ -7,9 +7,13 @@
 #[path = "../it/support/deadline.rs"]
 mod deadline;
 mod disconnect;
+mod ending;
 mod errors;
 mod health;
 mod http;
+#[path = "../it/support/process.rs"]
+#[allow(dead_code, reason = "the other tests use all of it")]
+mod process;
 mod service;
 
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -19,6 +19,7 @@ use futures::channel::oneshot;
 
 pub use builder::FactoryBuilder;
 use registry::Registry;
+pub(crate) use signal::Signals;
 
 use super::open::{NamedArbiter, Origin};
 use super::pattern::Pattern;
@@ -293,9 +294,9 @@ impl Actor for Factory {
     fn started(&mut self, ctx: &mut Context<Self>) {
         let Some(within) = self.options.shutdown_on_signal else { return };
         let participant = signal::Participant::join();
-        let signal = fut::wrap_future::<_, Self>(signal::received());
+        let Some(mut signals) = Signals::watch() else { return };
+        let signal = fut::wrap_future::<_, Self>(async move { signals.next().await });
         ctx.spawn(signal.map(move |name, factory, ctx| {
-            let Some(name) = name else { return };
             tracing::info!(signal = name, "shutting down on a signal");
             let done = fut::wrap_future::<_, Self>(factory.shut_down(within, ctx));
             ctx.spawn(done.map(move |_, _, _| participant.ended()));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use actix_rt::System;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// The factories of each system, by its number, that end with a signal.
 static ENDING: Mutex<BTreeMap<usize, Ending>> = Mutex::new(BTreeMap::new());
@@ -52,20 +52,29 @@ impl Drop for Participant {
     }
 }
 
-/// Resolves with the signal's name, or with nothing when signals cannot be watched.
-pub(super) async fn received() -> Option<&'static str> {
-    let watched = signal(SignalKind::interrupt()).and_then(|interrupt| {
-        signal(SignalKind::terminate()).map(|terminate| (interrupt, terminate))
-    });
-    let (mut interrupt, mut terminate) = match watched {
-        Ok(both) => both,
-        Err(error) => {
-            tracing::error!(%error, "signals cannot be watched");
-            return None;
+/// The signals that end a process. Once they are watched, they do not end it by
+/// themselves any more.
+pub(crate) struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    /// Nothing, when they cannot be watched.
+    pub(crate) fn watch() -> Option<Self> {
+        let watched = signal(SignalKind::interrupt()).and_then(|interrupt| {
+            let terminate = signal(SignalKind::terminate())?;
+            Ok(Self { interrupt, terminate })
+        });
+        watched.inspect_err(|error| tracing::error!(%error, "signals cannot be watched")).ok()
+    }
+
+    /// The next one's name.
+    pub(crate) async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            Some(()) = self.interrupt.recv() => "SIGINT",
+            Some(()) = self.terminate.recv() => "SIGTERM",
+            else => std::future::pending().await,
         }
-    };
-    tokio::select! {
-        _ = interrupt.recv() => Some("SIGINT"),
-        _ = terminate.recv() => Some("SIGTERM"),
     }
 }
