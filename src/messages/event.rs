@@ -1,5 +1,6 @@
 //! What happens to a socket, told to whoever watches.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -177,4 +178,80 @@ pub enum HandshakeFailure {
         /// ZAP's status: 300, 400 or 500.
         status: u32,
     },
+}
+
+/// For people, in one line, without the socket.
+impl fmt::Display for EventKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Up { endpoints } => {
+                f.write_str("up")?;
+                for (index, endpoint) in endpoints.iter().enumerate() {
+                    write!(f, "{}{endpoint}", if index == 0 { ", bound to " } else { ", " })?;
+                }
+                Ok(())
+            }
+            Self::Connection(connection) => connection.fmt(f),
+            Self::Down { reason } => write!(f, "down: {reason}"),
+            Self::Restarting { attempt, after } => {
+                write!(f, "restarts in {after:.1?}, attempt {attempt}")
+            }
+            Self::GaveUp { reason } => write!(f, "given up: {reason}"),
+            Self::Closed => f.write_str("closed"),
+            Self::Undecodable { reason, .. } => write!(f, "cannot be decoded: {reason}"),
+            Self::ReceiverGone { unconfirmed } => {
+                write!(f, "the receiver is gone, {unconfirmed} deliveries unconfirmed")
+            }
+            Self::Unroutable { peer } => write!(f, "no way to peer {peer:?}"),
+            Self::Lost { reason, messages } => {
+                write!(f, "messages lost: {messages} ({reason:?})")
+            }
+            Self::Missed { events } => write!(f, "events left out: {events}"),
+        }
+    }
+}
+
+impl fmt::Display for ConnectionEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at {}", self.change, self.endpoint)?;
+        if let Some(peer) = self.peer {
+            write!(f, ", peer {peer}")?;
+        }
+        if self.times > 1 {
+            write!(f, ", {} times", self.times)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for ConnectionChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let system = |errno: i32| std::io::Error::from_raw_os_error(errno);
+        match *self {
+            Self::Listening => f.write_str("listening"),
+            Self::BindFailed { errno } => write!(f, "cannot listen: {}", system(errno)),
+            Self::Connected => f.write_str("connected"),
+            Self::ConnectDelayed => f.write_str("not connected at once"),
+            Self::ConnectRetried { after } => write!(f, "connects again in {after:.1?}"),
+            Self::Accepted => f.write_str("accepted"),
+            Self::AcceptFailed { errno } => write!(f, "cannot accept: {}", system(errno)),
+            Self::Disconnected => f.write_str("disconnected"),
+            Self::Closed => f.write_str("descriptor closed"),
+            Self::CloseFailed { errno } => write!(f, "cannot close: {}", system(errno)),
+            Self::HandshakeSucceeded => f.write_str("handshake done"),
+            Self::HandshakeFailed { reason } => write!(f, "handshake failed: {reason}"),
+        }
+    }
+}
+
+impl fmt::Display for HandshakeFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::System { errno } => std::io::Error::from_raw_os_error(errno).fmt(f),
+            Self::MechanismMismatch => f.write_str("the security mechanisms differ"),
+            Self::Cryptographic => f.write_str("the keys do not fit"),
+            Self::Protocol { code } => write!(f, "breach of the protocol, code {code:#x}"),
+            Self::Denied { status } => write!(f, "not let in, status {status}"),
+        }
+    }
 }

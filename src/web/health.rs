@@ -136,7 +136,7 @@ impl Health {
         }
     }
 
-    async fn status(self) -> Result<Value, Problem> {
+    pub(super) async fn status(self) -> Result<Value, Problem> {
         let sockets: Vec<Value> = self.sockets().await?.iter().map(shown).collect();
         let (major, minor, patch) = crate::libzmq_version();
         Ok(json!({ "libzmq": format!("{major}.{minor}.{patch}"), "sockets": sockets }))
@@ -179,7 +179,7 @@ fn unavailable(reasons: Vec<String>) -> Problem {
         .member("reasons", reasons)
 }
 
-fn response(told: Result<Value, Problem>) -> HttpResponse {
+pub(super) fn response(told: Result<Value, Problem>) -> HttpResponse {
     let mut response = match told {
         Ok(body) => HttpResponse::Ok().json(body),
         Err(problem) => problem.error_response(),

@@ -3,10 +3,12 @@
 #![doc = include_str!("../../docs/web.md")]
 
 mod health;
+mod page;
 mod problem;
 mod serve;
 mod table;
 
 pub use health::Health;
+pub use page::Dashboard;
 pub use problem::Problem;
 pub use serve::{Ending, HttpEnd, Reason, Serve, Served};

@@ -11,6 +11,7 @@ mod ending;
 mod errors;
 mod health;
 mod http;
+mod page;
 #[path = "../it/support/process.rs"]
 #[allow(dead_code, reason = "the other tests use all of it")]
 mod process;
