@@ -295,6 +295,12 @@ impl Inbound for Subscribing {
         self.receivers.all().for_each(Receiver::flush);
     }
 
+    fn closed(&mut self, _around: &mut Surroundings) {
+        // The socket's actor lives as long as its addresses. Who receives may
+        // want to know that nothing more will come.
+        self.receivers = Receivers::default();
+    }
+
     fn opened(&mut self, socket: &sys::Socket) -> Result<()> {
         for ((bytes, _), references) in &self.subscriptions {
             for _ in 0..*references {
