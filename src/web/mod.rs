@@ -1,13 +1,19 @@
-//! Calls from actix-web's handlers, failures as responses, and health for probes.
+//! Calls from actix-web's handlers, failures as responses, bridges to browsers, and health for probes.
 //!
 #![doc = include_str!("../../docs/web.md")]
 
+mod broadcast;
+mod door;
+mod feed;
 mod health;
 mod page;
 mod problem;
 mod serve;
+mod sse;
 mod table;
+mod websocket;
 
+pub use broadcast::{Broadcast, BroadcastBuilder, BroadcastStats, Event, Slow};
 pub use health::Health;
 pub use page::Dashboard;
 pub use problem::Problem;

@@ -1,0 +1,101 @@
+//! What all WebSockets here have in common: that they are opened, kept alive
+//! and closed.
+
+use std::cell::Cell;
+use std::io::ErrorKind;
+use std::time::Duration;
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use actix_ws::{CloseCode, CloseReason, MessageStream, ProtocolError, Session};
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::problem::Problem;
+
+/// How long a closing word may wait for room.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// Answers the handshake.
+pub(super) fn open(
+    request: &HttpRequest,
+    payload: web::Payload,
+) -> Result<(HttpResponse, Session, MessageStream), Problem> {
+    actix_ws::handle(request, payload).map_err(|error| {
+        Problem::new(error.error_response().status())
+            .detail("This is no request for a WebSocket.")
+            .not_retryable()
+    })
+}
+
+/// Why a WebSocket ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// The server ends it.
+    Away,
+    /// The client did not read fast enough.
+    Slow,
+    /// The client sent what it may not send.
+    NotTaken,
+    /// The client sent more at once than it may.
+    TooLong,
+    /// The client sent what is no WebSocket, or text that is no UTF-8.
+    Malformed,
+    /// The client closes it.
+    Left,
+    /// Nobody is there any more.
+    Gone,
+}
+
+impl End {
+    /// Why what was received makes no sense.
+    pub(super) fn of(error: &ProtocolError) -> Self {
+        match error {
+            ProtocolError::Io(error) if error.kind() == ErrorKind::InvalidData => Self::Malformed,
+            // Also a message that is too long in pieces; and a connection that
+            // has broken, where nobody is told anything.
+            ProtocolError::Overflow | ProtocolError::Io(_) => Self::TooLong,
+            _ => Self::Malformed,
+        }
+    }
+
+    /// Says so to the client, if it has room to be told.
+    pub(super) async fn tell(self, session: Session) {
+        let (code, why) = match self {
+            Self::Gone => return,
+            Self::Left => (CloseCode::Normal, ""),
+            Self::Away => (CloseCode::Away, "the server ends it"),
+            Self::Slow => (CloseCode::Again, "too slow"),
+            Self::NotTaken => (CloseCode::Policy, "nothing is taken here"),
+            Self::TooLong => (CloseCode::Size, "too long"),
+            Self::Malformed => (CloseCode::Protocol, "malformed"),
+        };
+        let description = (!why.is_empty()).then(|| why.to_owned());
+        let close = session.close(Some(CloseReason { code, description }));
+        // Whoever does not take it is gone anyway.
+        drop(timeout(FAREWELL, close).await);
+    }
+}
+
+/// When something was heard of the client last.
+#[derive(Debug)]
+pub(super) struct Heard(Cell<Instant>);
+
+impl Heard {
+    pub(super) fn now() -> Self {
+        Self(Cell::new(Instant::now()))
+    }
+
+    pub(super) fn again(&self) {
+        self.0.set(Instant::now());
+    }
+
+    /// Until nothing was heard for so long.
+    pub(super) async fn nothing_for(&self, time: Duration) -> End {
+        loop {
+            let due = self.0.get() + time;
+            if due <= Instant::now() {
+                return End::Gone;
+            }
+            sleep_until(due).await;
+        }
+    }
+}
