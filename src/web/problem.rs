@@ -144,7 +144,8 @@ impl Problem {
         self
     }
 
-    fn body(&self) -> String {
+    /// The members of the body.
+    pub(super) fn to_json(&self) -> Value {
         let mut members = self.more.clone();
         let mut set = |name: &str, value: Value| drop(members.insert(name.to_owned(), value));
         set("type", (*self.kind).into());
@@ -156,7 +157,7 @@ impl Problem {
         if let Some(retryable) = self.retryable {
             set("retryable", retryable.into());
         }
-        Value::Object(members).to_string()
+        Value::Object(members)
     }
 }
 
@@ -185,7 +186,7 @@ impl ResponseError for Problem {
             let seconds = time.as_secs().saturating_add(u64::from(time.subsec_nanos() > 0));
             response.insert_header((RETRY_AFTER, HeaderValue::from(seconds)));
         }
-        response.body(self.body())
+        response.body(self.to_json().to_string())
     }
 }
 
