@@ -1,7 +1,7 @@
 //! A server on a free port, and a client of a few lines.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 
 use actix_web::dev::ServerHandle;
 use actix_web::web::ServiceConfig;
@@ -28,11 +28,31 @@ pub(crate) fn serve_with(
     half_closed: bool,
     configure: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
 ) -> Server {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    serve_on(listener, workers, half_closed, configure)
+}
+
+/// Serves with the least that the kernel keeps for a client that does not read.
+pub(crate) fn serve_narrowly(
+    configure: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
+) -> Server {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    // What it accepts inherits it.
+    socket2::SockRef::from(&listener).set_send_buffer_size(4 * 1024).unwrap();
+    serve_on(listener, 2, true, configure)
+}
+
+fn serve_on(
+    listener: TcpListener,
+    workers: usize,
+    half_closed: bool,
+    configure: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
+) -> Server {
     let server = HttpServer::new(move || App::new().configure(configure.clone()))
         .workers(workers)
         .h1_allow_half_closed(half_closed)
         .disable_signals()
-        .bind(("127.0.0.1", 0))
+        .listen(listener)
         .unwrap();
     let at = server.addrs()[0];
     let server = server.run();

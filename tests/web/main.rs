@@ -1,21 +1,28 @@
 //! Over real HTTP: what a handler's failed call becomes, what becomes of the
-//! call when the HTTP client goes, how the sockets' health is told, and how all of it ends.
+//! call when the HTTP client goes, how the sockets' health is told, what
+//! browsers get of a subscription and may send, and how all of it ends.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "tests")]
 #![allow(clippy::indexing_slicing, reason = "a test that fails panics")]
 
+mod browser;
+mod crowd;
 #[path = "../it/support/deadline.rs"]
 mod deadline;
 mod disconnect;
 mod ending;
 mod errors;
+mod events;
 mod health;
 mod http;
+mod intake;
 mod page;
 #[path = "../it/support/process.rs"]
 #[allow(dead_code, reason = "the other tests use all of it")]
 mod process;
 mod service;
+mod stage;
+mod websocket;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
