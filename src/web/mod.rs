@@ -6,8 +6,8 @@ mod broadcast;
 mod door;
 mod feed;
 mod health;
-mod page;
 mod intake;
+mod page;
 mod pour;
 mod problem;
 mod serve;
@@ -17,7 +17,7 @@ mod websocket;
 
 pub use broadcast::{Broadcast, BroadcastBuilder, BroadcastStats, Event, Slow};
 pub use health::Health;
-pub use page::Dashboard;
 pub use intake::Intake;
+pub use page::Dashboard;
 pub use problem::Problem;
 pub use serve::{Ending, HttpEnd, Reason, Serve, Served};

@@ -1,0 +1,99 @@
+//! A web service in front of ZeroMQ, in one process and with a page to try it on.
+//!
+//! ```console
+//! $ cargo run --release --example web_demo
+//! ready http://127.0.0.1:40123/
+//! ```
+//!
+//! Behind the page are a broker with three workers, a price feed, a job queue,
+//! and a stream of ticks whose reader may be slowed. `--smoke` does what a
+//! person would do there, through HTTP, and ends with status 0 or 1.
+//!
+//! A service in Python joins, and gets its share of the divisions:
+//!
+//! ```console
+//! $ python3 examples/python/server.py tcp://127.0.0.1:5555
+//! $ cargo run --release --example web_demo -- --connect tcp://127.0.0.1:5555
+//! ```
+
+#![allow(clippy::print_stderr, reason = "diagnostics of a console program")]
+
+mod routes;
+mod smoke;
+#[path = "../support/mod.rs"]
+mod support;
+mod world;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use actix_web::{App, HttpServer, web};
+use actix_zmq::prelude::*;
+use actix_zmq::web::{Dashboard, Health, Intake, Serve};
+use clap::Parser;
+use support::{Outcome, print};
+use world::World;
+
+/// A web service in front of ZeroMQ, with a page to try it on
+#[derive(Parser)]
+struct Args {
+    /// The port of the web server, on this machine alone; 0 for any that is free
+    #[arg(long, default_value = "0")]
+    port: u16,
+    /// Where else divisions are served, such as by examples/python/server.py
+    #[arg(long, value_name = "ENDPOINT")]
+    connect: Vec<String>,
+    /// Do by itself what a person would do on the page, and end
+    #[arg(long)]
+    smoke: bool,
+}
+
+#[actix::main]
+async fn main() -> Outcome<ExitCode> {
+    let args = Args::parse();
+    let zmq = Factory::builder().linger(Duration::from_millis(500)).start();
+    let world = web::Data::new(World::open(&zmq, &args.connect).await?);
+
+    let serve = Serve::new(zmq.clone()).http(Duration::from_secs(10));
+    let ending = web::Data::new(serve.ending());
+    let health = Health::of(zmq.clone()).needs_peers("caller").until(serve.ending());
+    let dashboard = Dashboard::start(zmq).title("actix-zmq demo");
+    let jobs = Intake::push("/jobs", world.jobs.clone()).limit(1024).acks(true);
+    let prices = world.prices.clone();
+    // Neither would end by itself.
+    let serve = serve.ends({
+        let (jobs, prices) = (jobs.clone(), prices.clone());
+        move || {
+            jobs.end();
+            prices.end();
+        }
+    });
+
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(world.clone())
+            .app_data(ending.clone())
+            .service(prices.at("/prices"))
+            .service(jobs.clone())
+            .service(health.clone())
+            .service(dashboard.clone())
+            .configure(routes::configure)
+    });
+    let server = server.workers(2).bind(("127.0.0.1", args.port))?;
+    let address = server.addrs().first().copied().ok_or("no address")?;
+    print(&format!("ready http://{address}/"))?;
+
+    let served = actix::spawn(serve.run(server));
+    let smoked = if args.smoke { smoke::all(address, args.connect.len()).await } else { Ok(()) };
+    if let Err(error) = &smoked {
+        eprintln!("FAILED {error}");
+        return Ok(ExitCode::FAILURE);
+    }
+    let report = served.await??;
+    print(report.to_string().trim_end())?;
+    if args.smoke && !report.is_clean() {
+        eprintln!("FAILED not a clean end");
+        return Ok(ExitCode::FAILURE);
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,109 @@
+//! What HTTP's handlers do.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use actix_web::http::StatusCode;
+use actix_web::web::{Data, Json, Path, ServiceConfig, get, post};
+use actix_web::{HttpResponse, Responder, ResponseError};
+use actix_zmq::Info;
+use actix_zmq::prelude::{Call, Error, Restart};
+use actix_zmq::web::{Ending, Problem};
+use futures::future::join_all;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::world::{Divide, DivisionError, World};
+
+pub(crate) fn configure(config: &mut ServiceConfig) {
+    config
+        .route("/", get().to(async || file("text/html", include_str!("page/index.html"))))
+        .route("/demo.css", get().to(async || file("text/css", include_str!("page/demo.css"))))
+        .route("/demo.js", get().to(async || file("text/javascript", include_str!("page/demo.js"))))
+        .route("/demo/divide", post().to(divide))
+        .route("/demo/who", get().to(who))
+        .route("/demo/state", get().to(state))
+        .route("/demo/kill/{socket}", post().to(kill))
+        .route("/demo/slow", post().to(slow))
+        .route("/demo/end", post().to(end));
+}
+
+fn file(content_type: &str, text: &'static str) -> impl Responder + use<> {
+    let content_type = format!("{content_type}; charset=utf-8");
+    HttpResponse::Ok().insert_header(("content-type", content_type)).body(text)
+}
+
+/// A division by a worker; dividing twice does no harm.
+async fn divide(world: Data<World>, divide: Json<Divide>) -> actix_web::Result<impl Responder> {
+    let began = Instant::now();
+    let quotient = world.client.send(Call::new(divide.into_inner()).idempotent()).await??;
+    let took = began.elapsed().as_secs_f64() * 1_000.0;
+    Ok(Json(json!({ "quotient": quotient, "took_ms": took })))
+}
+
+impl std::fmt::Display for DivisionError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self::ByZero { dividend } = self;
+        write!(f, "{dividend} cannot be divided by zero.")
+    }
+}
+
+impl ResponseError for DivisionError {
+    fn status_code(&self) -> StatusCode {
+        StatusCode::UNPROCESSABLE_ENTITY
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        Problem::new(self.status_code()).detail(self.to_string()).error_response()
+    }
+}
+
+/// The names of those who answer, by asking a few times.
+async fn who(world: Data<World>) -> Result<impl Responder, Error> {
+    let asked = (0..12).map(|_| world.client.call(Info {}));
+    let mut names = BTreeMap::new();
+    for info in join_all(asked).await {
+        *names.entry(info?.name).or_insert(0) += 1;
+    }
+    Ok(Json(names))
+}
+
+async fn state(world: Data<World>) -> impl Responder {
+    let gauges = &world.gauges;
+    let sockets: Vec<&str> = world.sockets.iter().map(|(name, _)| &**name).collect();
+    Json(json!({
+        "jobs_done": gauges.jobs_done.load(Ordering::Relaxed),
+        "ticks_sent": gauges.ticks_sent.load(Ordering::Relaxed),
+        "ticks_read": gauges.ticks_read.load(Ordering::Relaxed),
+        "pace_ms": gauges.pace.load(Ordering::Relaxed),
+        "prices": world.prices.stats(),
+        "sockets": sockets,
+    }))
+}
+
+async fn kill(world: Data<World>, socket: Path<String>) -> actix_web::Result<impl Responder> {
+    let found = world.sockets.iter().find(|(name, _)| *name == *socket);
+    let Some((_, socket)) = found else {
+        return Ok(Problem::new(StatusCode::NOT_FOUND).detail("no such socket").error_response());
+    };
+    let gone = actix_web::error::ErrorServiceUnavailable;
+    socket.send(Restart).await.map_err(gone)??;
+    Ok(HttpResponse::Accepted().finish())
+}
+
+#[derive(Serialize, Deserialize)]
+struct Pace {
+    ms: u64,
+}
+
+async fn slow(world: Data<World>, pace: Json<Pace>) -> impl Responder {
+    world.gauges.pace.store(pace.ms.min(1_000), Ordering::Relaxed);
+    HttpResponse::NoContent()
+}
+
+/// The end, after this response: the report is printed where the program runs.
+async fn end(ending: Data<Ending>) -> impl Responder {
+    ending.begin();
+    HttpResponse::Accepted()
+}
