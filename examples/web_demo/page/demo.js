@@ -90,7 +90,7 @@ function listen() {
     put("stream", `Event ${event.lastEventId.split("-")[1]}, ${missed} missed`);
   };
   stream.addEventListener("missed", (event) => {
-    missed += Number(event.data) || 0;
+    missed += JSON.parse(event.data).missed ?? 0;
   });
   stream.onerror = () => {
     if (!ended) put("stream", "The stream has ended; the browser comes back, and goes on where it was.");
