@@ -19,7 +19,7 @@ pub(super) use reader::{Reader, Said};
 
 use super::door::{Door, Origins};
 use super::problem::Problem;
-use super::{feed, sse};
+use super::{feed, sse, websocket};
 use crate::actors::{Factory, SubSocket};
 use crate::blueprint::Blueprint;
 use crate::error::{Error, ErrorKind, Result};
@@ -33,17 +33,21 @@ use crate::topic::Topic;
 /// A handle that is cheap to clone, for any thread. All clones, and all browsers,
 /// share one socket and one upstream subscription for each allowed topic, made
 /// once and kept whether anybody listens or not. Each message is written as text
-/// once. The last ones are kept, for browsers that come back and say which one they had last.
+/// once. The last ones are kept, for browsers that come back and say which one
+/// they had last.
 ///
-/// Browsers choose topics in the query, as prefixes: `?topic=prices.EUR&topic=prices.USD`.
-/// Each must begin with an allowed one. Without any, they get all that is allowed.
+/// Browsers choose topics in the query, as prefixes:
+/// `?topic=prices.EUR&topic=prices.USD`. Each must begin with an allowed one.
+/// Without any, they get all that is allowed.
 ///
-/// A browser that does not read fast enough is behind, up to the bounds, then it
-/// is told what it misses or its stream ends ([`Slow`]). It slows neither the others nor the socket.
+/// A browser that does not read fast enough is behind, up to the bounds; then it
+/// is told what it misses, or its stream ends ([`Slow`]). It slows down neither
+/// the others nor the socket.
 ///
 /// The streams end with [`end`](Self::end), when the socket closes or is given
-/// up, and when the last handle is dropped. A restart of the socket ends none. What publishers
-/// send meanwhile, or what ZeroMQ drops on the way, nobody is told of: no number is skipped.
+/// up, and when the last handle is dropped. A restart of the socket ends none.
+/// Of what publishers send meanwhile, or what ZeroMQ drops on the way, nobody is
+/// told: no number is skipped.
 ///
 /// # Examples
 /// ```
@@ -179,7 +183,8 @@ impl Broadcast {
     /// its responses, and these have no end. What a browser had not read by then
     /// it does not get. A WebSocket is closed with 1001.
     ///
-    /// A connection whose other side does not read at all ends when the HTTP server gives it up.
+    /// A connection whose other side does not read at all ends when the HTTP
+    /// server gives it up.
     pub fn end(&self) {
         self.shared.door.end();
     }
@@ -289,12 +294,12 @@ impl BroadcastBuilder {
 
     /// How often something is sent, so that nothing on the way takes the
     /// connection for dead, and a browser that is gone is found out. A WebSocket
-    /// that answers nothing for two heartbeats is dropped. At least 10 ms.
+    /// that answers nothing for two heartbeats is dropped. From 10 ms to a day.
     ///
     /// # Default
     /// 15 s
     pub fn heartbeat(mut self, interval: Duration) -> Self {
-        self.settings.heartbeat = interval.max(Duration::from_millis(10));
+        self.settings.heartbeat = websocket::heartbeat(interval);
         self
     }
 

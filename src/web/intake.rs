@@ -13,8 +13,8 @@ use bytes::Bytes;
 use serde::Deserialize;
 
 use super::door::{Door, Origins, bad_request, forbidden_topic};
-use super::pour;
 use super::problem::Problem;
+use super::{pour, websocket};
 use crate::actors::{PubSocket, PushSocket};
 use crate::error::{Error, ErrorKind};
 use crate::messages::{Publish, Push};
@@ -30,10 +30,11 @@ use crate::topic::Topic;
 /// | a WebSocket | each text or binary message, in one frame | of each that is refused its number and the problem; with [`acks`](Self::acks) also of each that is accepted |
 ///
 /// Accepted is what it is for [`Push`] and [`Publish`]: libzmq has the message.
-/// Until then the client waits, up to [`within`](Self::within); when the socket's queue is full, its
-/// policy says what happens. With [`Overflow::Reject`](crate::Overflow::Reject) it is 503 at once.
-/// From a WebSocket the next message is read when the one before was
-/// accepted or refused, so that a socket without room slows the client down.
+/// Until then the client waits, up to [`within`](Self::within); when the
+/// socket's queue is full, its policy says what happens. With
+/// [`Overflow::Reject`](crate::Overflow::Reject) it is 503 at once. From a
+/// WebSocket the next message is read when the one before was accepted or
+/// refused, so that a socket without room slows the client down.
 ///
 /// Messages on a WebSocket are counted from 0. The client is told with text:
 ///
@@ -100,8 +101,9 @@ impl Intake {
         Self::to(path.into(), Target::Push(socket))
     }
 
-    /// Publishes with a PUB socket what comes in at a path. The topic is what stands in the path for
-    /// `{topic}`, or else in the query for `topic`, and must be [allowed](Self::allow).
+    /// Publishes with a PUB socket what comes in at a path. The topic is what
+    /// stands in the path for `{topic}`, or else in the query for `topic`, and
+    /// must be [allowed](Self::allow).
     pub fn publish(path: impl Into<String>, socket: Addr<PubSocket>) -> Self {
         Self::to(path.into(), Target::Publish(socket))
     }
@@ -123,7 +125,8 @@ impl Intake {
         }
     }
 
-    /// Lets clients publish under this topic, or under all with this prefix. No effect with PUSH.
+    /// Lets clients publish under this topic, or under all with this prefix. No
+    /// effect with PUSH.
     ///
     /// # Default
     /// None: every publication is answered 403. The empty prefix allows everything.
@@ -142,7 +145,8 @@ impl Intake {
         self
     }
 
-    /// How long a message may wait to be accepted. After that it is answered 504, and may still be sent.
+    /// How long a message may wait to be accepted. After that it is answered 504,
+    /// and may still be sent.
     ///
     /// # Default
     /// 10 s
@@ -171,12 +175,12 @@ impl Intake {
     }
 
     /// How often a WebSocket is pinged. One that answers nothing for two
-    /// heartbeats and [`within`](Self::within) is dropped. At least 10 ms.
+    /// heartbeats and [`within`](Self::within) is dropped. From 10 ms to a day.
     ///
     /// # Default
     /// 15 s
     pub fn heartbeat(mut self, interval: Duration) -> Self {
-        self.settings.heartbeat = interval.max(Duration::from_millis(10));
+        self.settings.heartbeat = websocket::heartbeat(interval);
         self
     }
 

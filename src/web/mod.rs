@@ -1,4 +1,5 @@
-//! Calls from actix-web's handlers, failures as responses, bridges to browsers, and health for probes.
+//! Calls from actix-web's handlers, failures as responses, bridges to browsers,
+//! and health for probes.
 //!
 #![doc = include_str!("../../docs/web.md")]
 

@@ -26,7 +26,7 @@ pub(super) fn response(
     actix_rt::spawn(async move {
         let heard = Heard::now();
         // A client that has to wait for the socket is not heard of for so long.
-        let silence = settings.heartbeat * 2 + settings.within;
+        let silence = (settings.heartbeat * 2).saturating_add(settings.within);
         let end = tokio::select! {
             end = take(stream, session.clone(), &outlet, &settings, &heard) => end,
             end = ping(session.clone(), settings.heartbeat) => end,

@@ -2,6 +2,7 @@
 //! and closed.
 
 use std::cell::Cell;
+use std::future::pending;
 use std::io::ErrorKind;
 use std::time::Duration;
 
@@ -13,6 +14,11 @@ use super::problem::Problem;
 
 /// How long a closing word may wait for room.
 const FAREWELL: Duration = Duration::from_secs(1);
+
+/// An interval that clocks can tell, and that leaves time for anything else.
+pub(super) fn heartbeat(interval: Duration) -> Duration {
+    interval.clamp(Duration::from_millis(10), Duration::from_secs(24 * 60 * 60))
+}
 
 /// Answers the handshake.
 pub(super) fn open(
@@ -91,7 +97,8 @@ impl Heard {
     /// Until nothing was heard for so long.
     pub(super) async fn nothing_for(&self, time: Duration) -> End {
         loop {
-            let due = self.0.get() + time;
+            // What the clock cannot tell never comes.
+            let Some(due) = self.0.get().checked_add(time) else { return pending().await };
             if due <= Instant::now() {
                 return End::Gone;
             }

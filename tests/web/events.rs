@@ -1,10 +1,12 @@
 //! A subscription as server-sent events.
 
+use std::time::Duration;
+
 use actix_zmq::prelude::*;
-use actix_zmq::web::{Broadcast, Event, Slow};
+use actix_zmq::web::{Broadcast, Event, Intake, Slow};
 use serde_json::{Value, json};
 
-use crate::browser::EventSource;
+use crate::browser::{EventSource, Socket};
 use crate::deadline::within;
 use crate::finish;
 use crate::inproc;
@@ -84,6 +86,28 @@ async fn topics_are_chosen_among_those_that_are_allowed() {
             assert_eq!(refused.status, status, "{query}");
             assert_eq!(refused.header("content-type"), Some("application/problem+json"));
         }
+        stage.finish().await;
+    })
+    .await;
+}
+
+#[test]
+fn a_handle_fits_into_the_data_of_all_workers() {
+    fn fits<T: Clone + Send + Sync + 'static>() {}
+    fits::<Broadcast>();
+    fits::<Intake>();
+}
+
+#[actix::test]
+async fn the_longest_times_are_no_panic() {
+    within(async {
+        let stage =
+            Stage::new(|feed| feed.allow("a").heartbeat(Duration::MAX).retry(Duration::MAX)).await;
+        let mut browser = EventSource::open(stage.server.at, "/feed").await;
+        let mut socket = Socket::open(stage.server.at, "/feed").await;
+        browser.until_there().await;
+        socket.until_there().await;
+        assert_eq!(socket.close().await, 1000);
         stage.finish().await;
     })
     .await;

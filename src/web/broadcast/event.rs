@@ -156,7 +156,8 @@ fn shown(frame: &[u8]) -> Value {
     }
 }
 
-/// An event of an event stream. Whatever it has for a line break begins a new line of data.
+/// An event of an event stream. Whatever it has for a line break begins a new
+/// line of data.
 pub(super) fn block(name: Option<&str>, id: &str, data: &str) -> String {
     let data = if data.contains('\r') {
         Cow::Owned(data.replace("\r\n", "\n").replace('\r', "\n"))
