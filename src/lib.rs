@@ -60,6 +60,9 @@
 //! Behind HTTP, the feature `web` makes responses of failures, and tells probes
 //! how the sockets are: see `actix_zmq::web`.
 //!
+//! Every socket tells how it is ([`Status`]); metrics for Prometheus and others
+//! are in [`observability`].
+//!
 //! # What is promised
 //!
 //! - A send resolves when libzmq has *accepted* the message. What is not
@@ -98,13 +101,16 @@ mod fuzz;
 pub mod internals;
 mod keys;
 pub mod kinds;
+mod latency;
 mod messages;
 mod multipart;
+pub mod observability;
 mod options;
 pub mod prelude;
 mod remote;
 mod shield;
 mod sys;
+mod tally;
 mod topic;
 mod topology;
 #[cfg(feature = "web")]
@@ -131,6 +137,7 @@ pub use error::{Error, ErrorKind, Result};
 pub use framing::TopicFraming;
 pub use keys::{CurveKeyPair, CurvePublicKey, CurveSecretKey, Secret};
 pub use kinds::SocketType;
+pub use latency::Latency;
 pub use messages::{
     Admission, Bind, Captured, Close, Connect, ConnectAs, ConnectionChange, ConnectionEvent, Count,
     Disconnect, Ended, EndpointStatus, EventKind, Feed, GetOption, HandshakeFailure,

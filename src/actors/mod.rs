@@ -37,6 +37,8 @@ mod waiting;
 
 #[cfg(feature = "web")]
 pub(crate) use factory::Signals;
+#[cfg(feature = "metrics")]
+pub(crate) use factory::Sockets;
 pub use factory::{Factory, FactoryBuilder};
 pub(crate) use pattern::Framed;
 pub use pattern::{Pattern, Receiving};
@@ -44,6 +46,8 @@ pub use proxy::{Proxy, ProxyBlueprint};
 pub(crate) use publish::{Decide, PubSetup, Tells};
 pub(crate) use reply::ReplySetup;
 pub(crate) use request::RequestSetup;
+#[cfg(feature = "metrics")]
+pub(crate) use shared::Shared;
 pub use socket::Socket;
 pub(crate) use subscribe::SubSetup;
 

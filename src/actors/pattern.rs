@@ -23,6 +23,8 @@ use crate::messages::EventKind;
 use crate::multipart::Multipart;
 use crate::shield::shielded;
 use crate::sys;
+#[cfg(feature = "metrics")]
+use crate::tally::Served;
 use crate::topology::Setting;
 
 /// What a queued message has on its back.
@@ -89,6 +91,13 @@ pub trait Pattern: Kind {
     #[doc(hidden)]
     fn conflates(_setup: &Self::Setup) -> bool {
         true
+    }
+
+    /// The figures of the service that is to be served.
+    #[cfg(feature = "metrics")]
+    #[doc(hidden)]
+    fn served(_setup: &Self::Setup) -> Option<Served> {
+        None
     }
 
     /// What is wrong with a setup, before anything starts.
@@ -308,8 +317,8 @@ pub trait Inbound {
     }
 
     /// The turn is over.
-    fn leave(&mut self, now: Instant) {
-        let _ = now;
+    fn leave(&mut self, now: Instant, around: &Surroundings) {
+        let _ = (now, around);
     }
 
     /// Ends what is due or given up.

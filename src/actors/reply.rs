@@ -22,6 +22,8 @@ use crate::kinds;
 use crate::messages::{Answer, Answered, EventKind, IncomingRequest, ReplyDesk, Responder};
 use crate::multipart::{Frame, Multipart};
 use crate::sys;
+#[cfg(feature = "metrics")]
+use crate::tally::Served;
 use crate::topology::Setting;
 
 /// More cannot be told apart by their places.
@@ -74,6 +76,11 @@ impl Pattern for kinds::Reply {
         Answering::new(setup)
     }
 
+    #[cfg(feature = "metrics")]
+    fn served(setup: &ReplySetup) -> Option<Served> {
+        setup.receiver.as_ref().and_then(|receiver| receiver.served().cloned())
+    }
+
     fn check(setup: &ReplySetup) -> Result<()> {
         require_receiver(setup.receiver.is_some())
     }
@@ -101,6 +108,11 @@ impl Pattern for kinds::Rep {
     fn inbound(setup: ReplySetup) -> Answering {
         // One at a time is all that lock-step is.
         Answering::new(ReplySetup { max_unanswered: 1, ..setup })
+    }
+
+    #[cfg(feature = "metrics")]
+    fn served(setup: &ReplySetup) -> Option<Served> {
+        kinds::Reply::served(setup)
     }
 
     fn check(setup: &ReplySetup) -> Result<()> {
@@ -271,7 +283,7 @@ impl Inbound for Answering {
         self.answers = answers;
     }
 
-    fn leave(&mut self, now: Instant) {
+    fn leave(&mut self, now: Instant, _around: &Surroundings) {
         for token in self.fresh.drain(..) {
             if let Some(route) = self.routes.get_mut(token)
                 && let Some(due) = self.ages.due(now, self.setup.answer_within)

@@ -21,6 +21,7 @@ use super::shared::Shared;
 use super::socket::Socket;
 use crate::codec::{Decode, Encode, encoded};
 use crate::counters::Counter;
+use crate::engine::deadlines::Due;
 use crate::engine::entries::Key;
 use crate::engine::port::Sends;
 use crate::engine::queue::{Outcome, Queue};
@@ -119,6 +120,8 @@ pub struct Requesting {
     setup: RequestSetup,
     table: Rc<RefCell<Table>>,
     company: Company,
+    /// When those were asked that were answered in this turn.
+    answered: Vec<Due>,
     /// Of REQ: libzmq frames the requests, and replies come in their order.
     step: Option<Step>,
 }
@@ -193,7 +196,7 @@ impl ReplyingState {
 impl Requesting {
     fn new(setup: RequestSetup, step: Option<Step>) -> Self {
         let table = Rc::new(RefCell::new(Table::new(step.is_some())));
-        Self { setup, table, company: Company::default(), step }
+        Self { setup, table, company: Company::default(), answered: Vec::new(), step }
     }
 
     /// How long a request with this timeout waits.
@@ -220,12 +223,16 @@ impl Requesting {
     }
 
     /// Ends the request that a reply belongs to.
-    fn replied(&self, key: Option<Key>, parts: Multipart, around: &mut Surroundings) {
+    fn replied(&mut self, key: Option<Key>, parts: Multipart, around: &mut Surroundings) {
         let mut table = self.table.borrow_mut();
         let open = key.and_then(|key| table.close(key));
         drop(table);
+        let began = open.as_ref().and_then(Open::began);
         match open.and_then(|open| open.finish(Ok(parts))) {
-            Some(decoded) => around.delivered(decoded),
+            Some(decoded) => {
+                self.answered.extend(began);
+                around.delivered(decoded);
+            }
             None => around.count(Counter::LateReplies),
         }
     }
@@ -422,6 +429,15 @@ impl Inbound for Requesting {
             self.give_up(key, Counter::TimedOut, queue, around);
         }
         self.mind_company(now, queue, around);
+    }
+
+    fn leave(&mut self, now: Instant, around: &Surroundings) {
+        if !self.answered.is_empty()
+            && let Some(end) = self.table.borrow().moment(now)
+        {
+            let times = self.answered.drain(..).map(|began| began.until(end));
+            around.shared.took(times, now);
+        }
     }
 
     fn next_deadline(&self) -> Option<Instant> {

@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::Waker;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix::{Message, Recipient};
 use futures::channel::oneshot;
@@ -13,10 +13,15 @@ use futures::task::AtomicWaker;
 use crate::counters::{Counter, Counters};
 use crate::endpoint::{Endpoint, Transport};
 use crate::kinds::SocketType;
+use crate::latency::Recent;
+#[cfg(feature = "metrics")]
+use crate::latency::Times;
 use crate::messages::{
     EndpointStatus, SocketEvent, SocketId, SocketReport, SocketState, SocketStatus,
 };
 use crate::options::QueueLimits;
+#[cfg(feature = "metrics")]
+use crate::tally::Served;
 
 /// The factory shuts down: what comes through the mailbox after this is refused.
 #[derive(Clone, Copy, Debug)]
@@ -146,6 +151,11 @@ pub(crate) struct Shared {
     within: AtomicBool,
     endpoints: Mutex<Vec<EndpointStatus>>,
     order: Mutex<Option<CloseOrder>>,
+    /// How long requests took, of those that make any.
+    latency: Option<Mutex<Recent>>,
+    /// The figures of the service that it serves.
+    #[cfg(feature = "metrics")]
+    pub(crate) served: Option<Served>,
     report: Mutex<Option<SocketReport>>,
     waker: AtomicWaker,
 }
@@ -177,9 +187,18 @@ impl Shared {
             within: AtomicBool::new(false),
             endpoints: Mutex::new(Vec::new()),
             order: Mutex::new(None),
+            latency: asks(socket_type).then(|| Mutex::new(Recent::new(Instant::now()))),
+            #[cfg(feature = "metrics")]
+            served: None,
             report: Mutex::new(None),
             waker: AtomicWaker::new(),
         }
+    }
+
+    /// With the figures of a service.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn serving(self, served: Option<Served>) -> Self {
+        Self { served, ..self }
     }
 
     pub(crate) fn count(&self, counter: Counter, amount: u64) {
@@ -211,6 +230,20 @@ impl Shared {
         self.queued.store(queued, Ordering::Relaxed);
         self.queued_bytes.store(bytes, Ordering::Relaxed);
         self.in_flight.store(in_flight, Ordering::Relaxed);
+    }
+
+    /// How long requests took since the opening, of those that make any.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn times(&self) -> Option<Times> {
+        let latency = self.latency.as_ref()?;
+        Some(latency.lock().unwrap_or_else(PoisonError::into_inner).all().clone())
+    }
+
+    /// Requests were answered, after such times.
+    pub(crate) fn took(&self, times: impl Iterator<Item = Duration>, now: Instant) {
+        if let Some(latency) = &self.latency {
+            latency.lock().unwrap_or_else(PoisonError::into_inner).record(times, now);
+        }
     }
 
     pub(crate) fn set_endpoints(&self, endpoints: Vec<EndpointStatus>) {
@@ -255,6 +288,9 @@ impl Shared {
     pub(crate) fn status(&self) -> SocketStatus {
         // Before the literal below, whose locks last until its end.
         let peers = self.peers();
+        let latency = self.latency.as_ref().map(|latency| {
+            latency.lock().unwrap_or_else(PoisonError::into_inner).summary(Instant::now())
+        });
         SocketStatus {
             id: self.id,
             name: self.name.clone(),
@@ -267,6 +303,7 @@ impl Shared {
             limits: self.limits.clone(),
             in_flight: self.in_flight.load(Ordering::Relaxed),
             peers,
+            latency,
             counts: self.counters.snapshot(),
         }
     }
@@ -367,4 +404,9 @@ impl Shared {
             confirmed,
         }
     }
+}
+
+/// Whether sockets of this type make requests.
+const fn asks(socket_type: SocketType) -> bool {
+    matches!(socket_type, SocketType::Request | SocketType::Req)
 }

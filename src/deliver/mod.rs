@@ -28,6 +28,7 @@ pub(crate) use each::let_go;
 use crate::codec::{Codec, Undecodable};
 use crate::error::Error;
 use crate::multipart::Multipart;
+use crate::tally::Served;
 
 /// How many deliveries a recipient may have unhandled, by default. With 4,096
 /// a mailbox on another arbiter keeps up at half of raw libzmq's speed for
@@ -63,18 +64,31 @@ pub struct Receiver<D> {
     outlet: Box<dyn Outlet<D> + Send>,
     /// What is wrong with it, for the opener.
     mistake: Option<Error>,
+    /// The figures of a service.
+    served: Option<Served>,
 }
 
 impl<D> Receiver<D> {
     /// A receiver of this mechanism.
     pub(crate) fn of(outlet: impl Outlet<D> + Send + 'static) -> Self {
-        Self { outlet: Box::new(outlet), mistake: None }
+        Self { outlet: Box::new(outlet), mistake: None, served: None }
     }
 
     /// With a mistake in it, or none.
     pub(crate) fn mistaken(mut self, mistake: Option<Error>) -> Self {
         self.mistake = mistake;
         self
+    }
+
+    /// A service, with its figures.
+    pub(crate) fn serving(mut self, served: Served) -> Self {
+        self.served = Some(served);
+        self
+    }
+
+    #[cfg(feature = "metrics")]
+    pub(crate) const fn served(&self) -> Option<&Served> {
+        self.served.as_ref()
     }
 
     pub(crate) const fn take_mistake(&mut self) -> Option<Error> {

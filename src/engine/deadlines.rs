@@ -24,6 +24,18 @@ const ROOM_KEPT: usize = 4_096;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Due(NonZeroU64);
 
+impl Due {
+    /// So many nanoseconds later.
+    pub(crate) fn after(self, nanos: u64) -> Option<Self> {
+        self.0.checked_add(nanos).map(Self)
+    }
+
+    /// How long before `later` it was.
+    pub(crate) const fn until(self, later: Self) -> Duration {
+        Duration::from_nanos(later.0.get().saturating_sub(self.0.get()))
+    }
+}
+
 /// An ordered table of deadlines, each of which somebody has entered in
 /// something that the caller keeps: a request, a route.
 ///

@@ -12,6 +12,7 @@ use crate::counters::Counter;
 use crate::endpoint::Endpoint;
 use crate::error::Result;
 use crate::kinds::SocketType;
+use crate::latency::Latency;
 use crate::options::QueueLimits;
 
 /// Opens a socket and resolves with its address.
@@ -176,6 +177,9 @@ pub struct SocketStatus {
     /// process included; nothing on a socket without
     /// [`monitor`](crate::Blueprint::monitor).
     pub peers: Option<usize>,
+    /// How long requests took that were answered of late; nothing for a type
+    /// that makes none, as all but REQUEST and REQ.
+    pub latency: Option<Latency>,
     pub(crate) counts: Count,
 }
 

@@ -1,11 +1,11 @@
 //! From a name to whoever handles its messages, with a bound on how many at a time.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
@@ -15,11 +15,12 @@ use futures::Stream;
 use futures::stream::FuturesUnordered;
 
 use super::body::{Bodies, FramesCall, Remote, Sendable};
-use super::stats::{RouteStats, Tally};
+use super::stats::RouteStats;
 use crate::framing::call::{Answer, Failure, failure};
 use crate::messages::Responder;
 use crate::multipart::Multipart;
 use crate::shield::shielded;
+use crate::tally::Tally;
 
 /// How many calls of a route are under way at a time, by default.
 const LIMIT: usize = 1_024;
@@ -150,7 +151,7 @@ pub(super) trait Serve {
     /// When `expire` has something to do, at the earliest.
     fn next_expiry(&self) -> Option<Instant>;
     fn stats(&self, name: &str) -> RouteStats;
-    fn add_errors(&self, all: &mut BTreeMap<String, u64>);
+    fn tally(&self) -> &Arc<Tally>;
 }
 
 /// A route with its calls under way.
@@ -160,7 +161,7 @@ pub(super) struct Typed<M: Sendable, B> {
     running: FuturesUnordered<Running<M>>,
     /// No call expires before this.
     next_expiry: Option<Instant>,
-    tally: Tally,
+    tally: Arc<Tally>,
     bodies: PhantomData<fn(B)>,
 }
 
@@ -211,7 +212,7 @@ where
             limit: route.limit,
             running: FuturesUnordered::new(),
             next_expiry: None,
-            tally: Tally::default(),
+            tally: Arc::default(),
             bodies: PhantomData,
         }
     }
@@ -281,6 +282,7 @@ where
                 let request = Some(Box::pin(recipient.send(message)));
                 let responder = Some(responder);
                 self.running.push(Running { request, responder, at, expires, waker: None });
+                self.tally.set_in_flight(self.running.len());
                 let earliest = [self.next_expiry, expires].into_iter().flatten().min();
                 self.next_expiry = earliest;
             }
@@ -291,6 +293,7 @@ where
         while !self.running.is_empty()
             && let Poll::Ready(Some(done)) = Pin::new(&mut self.running).poll_next(cx)
         {
+            self.tally.set_in_flight(self.running.len());
             self.done(done);
         }
     }
@@ -320,11 +323,11 @@ where
     }
 
     fn stats(&self, name: &str) -> RouteStats {
-        self.tally.stats(name, self.limit, self.running.len())
+        RouteStats::of(name, self.limit, &self.tally)
     }
 
-    fn add_errors(&self, all: &mut BTreeMap<String, u64>) {
-        self.tally.errors.add_to(all);
+    fn tally(&self) -> &Arc<Tally> {
+        &self.tally
     }
 }
 

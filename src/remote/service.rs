@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
@@ -12,13 +13,14 @@ use super::DefaultFormat;
 use super::body::{Bodies, FramesCall, Raw, Remote, Sendable};
 use super::clock::{Clocks, microseconds};
 use super::route::{Route, Serve, Taken, Typed, answer, expiry};
-use super::stats::{Errors, Info, Ping, ServiceInfo, ServiceStats, Stats};
+use super::stats::{Info, Ping, ServiceInfo, ServiceStats, Stats};
 use crate::codec::{CodecError, Format, Undecodable};
 use crate::deliver::{Gone, IntoReceiver, Outlet, Receiver};
 use crate::error::{Error, ErrorKind};
 use crate::framing::call::{self, Answer, Failure, Malformed, failure};
 use crate::messages::{IncomingRequest, Responder};
 use crate::multipart::Multipart;
+use crate::tally::{Served, Tally};
 
 /// The largest body of a call, by default.
 const MAX_BODY: usize = 16 * 1024 * 1024;
@@ -212,7 +214,9 @@ impl<F: Format> Routed<F> for FramesCall {
 impl<F: Format> IntoReceiver<IncomingRequest> for Service<F> {
     fn into_receiver(mut self) -> Receiver<IncomingRequest> {
         let mistake = self.mistake.take();
-        Receiver::of(Serving::new(self)).mistaken(mistake)
+        let serving = Serving::new(self);
+        let served = serving.served();
+        Receiver::of(serving).mistaken(mistake).serving(served)
     }
 }
 
@@ -225,8 +229,7 @@ struct Serving<F> {
     clocks: Clocks,
     began: Instant,
     /// Calls that no route has heard of.
-    strays: u64,
-    errors: Errors,
+    strays: Arc<Tally>,
     waker: Option<Waker>,
     format: PhantomData<fn(F)>,
 }
@@ -240,17 +243,25 @@ impl<F: Format> Serving<F> {
             routes: service.routes,
             clocks: Clocks::default(),
             began: Instant::now(),
-            strays: 0,
-            errors: Errors::default(),
+            strays: Arc::default(),
             waker: None,
             format: PhantomData,
         }
     }
 
+    fn served(&self) -> Served {
+        let routes = self.routes.iter();
+        Served {
+            name: self.name.clone(),
+            routes: routes.map(|(name, route)| (name.clone(), Arc::clone(route.tally()))).collect(),
+            strays: Arc::clone(&self.strays),
+        }
+    }
+
     /// Answers a call that no route hears of.
-    fn refuse(&mut self, responder: Responder, why: Failure, text: impl Into<String>) {
-        self.strays += 1;
-        self.errors.count(why);
+    fn refuse(&self, responder: Responder, why: Failure, text: impl Into<String>) {
+        self.strays.taken();
+        self.strays.refused(why);
         answer(responder, failure(why, text.into()));
     }
 
@@ -294,7 +305,7 @@ impl<F: Format> Serving<F> {
     }
 
     /// Answers what the service is asked of itself.
-    fn tell(&mut self, asked: &str, codec: &str, responder: Responder) {
+    fn tell(&self, asked: &str, codec: &str, responder: Responder) {
         let told = match asked {
             name if is::<Ping>(name) => written::<F, _>(codec, &()),
             name if is::<Info>(name) => written::<F, _>(codec, &self.info()),
@@ -328,15 +339,16 @@ impl<F: Format> Serving<F> {
     fn stats(&self) -> ServiceStats {
         let routes: Vec<_> = self.routes.iter().map(|(name, route)| route.stats(name)).collect();
         let mut errors = BTreeMap::new();
-        self.errors.add_to(&mut errors);
-        for route in self.routes.values() {
-            route.add_errors(&mut errors);
+        let tallies = self.routes.values().map(|route| route.tally());
+        for (name, count) in tallies.chain([&self.strays]).flat_map(|tally| tally.errors()) {
+            *errors.entry(name.to_owned()).or_default() += count;
         }
         ServiceStats {
             name: self.name.clone(),
             uptime: self.began.elapsed().as_secs_f64(),
             in_flight: routes.iter().map(|route| route.in_flight).sum(),
-            requests: routes.iter().map(|route| route.requests).sum::<u64>() + self.strays,
+            requests: routes.iter().map(|route| route.requests).sum::<u64>()
+                + self.strays.requests(),
             errors,
             routes,
         }

@@ -1,14 +1,12 @@
 //! What a service tells of itself: discovery by asking.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::time::Duration;
 
 use actix::Message;
-use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
-use crate::framing::call::Failure;
+use crate::tally::Tally;
 
 /// Asks a service whether it is there. On the wire `$ping`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,104 +96,22 @@ pub struct RouteStats {
     pub max: u64,
 }
 
-/// The longest latency that is told apart: an hour, in microseconds.
-const LONGEST: u64 = 3_600_000_000;
-
-/// A route's figures as they grow.
-pub(super) struct Tally {
-    requests: u64,
-    answered: u64,
-    pub(super) errors: Errors,
-    /// Two digits; absent only if the library refused these constants.
-    latency: Option<Histogram<u64>>,
-}
-
-impl fmt::Debug for Tally {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tally").field("requests", &self.requests).finish_non_exhaustive()
-    }
-}
-
-impl Default for Tally {
-    fn default() -> Self {
+impl RouteStats {
+    pub(super) fn of(name: &str, limit: usize, tally: &Tally) -> Self {
+        let latency = tally.times().summary();
+        let us = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         Self {
-            requests: 0,
-            answered: 0,
-            errors: Errors::default(),
-            latency: Histogram::new_with_bounds(1, LONGEST, 2).ok(),
-        }
-    }
-}
-
-impl Tally {
-    pub(super) const fn taken(&mut self) {
-        self.requests += 1;
-    }
-
-    pub(super) fn answered(&mut self, latency: Duration) {
-        self.answered += 1;
-        if let Some(histogram) = &mut self.latency {
-            let microseconds = u64::try_from(latency.as_micros()).unwrap_or(LONGEST);
-            histogram.saturating_record(microseconds.max(1));
-        }
-    }
-
-    pub(super) fn refused(&mut self, why: Failure) {
-        self.errors.count(why);
-    }
-
-    pub(super) fn stats(&self, name: &str, limit: usize, in_flight: usize) -> RouteStats {
-        let at = |quantile| self.latency.as_ref().map_or(0, |all| all.value_at_quantile(quantile));
-        RouteStats {
             name: name.to_owned(),
-            requests: self.requests,
-            answered: self.answered,
-            errors: self.errors.sum(),
-            in_flight: in_flight as u64,
+            requests: tally.requests(),
+            answered: tally.results(),
+            errors: tally.errors().values().sum(),
+            in_flight: tally.in_flight(),
             limit: limit as u64,
-            p50: at(0.5),
-            p90: at(0.9),
-            p99: at(0.99),
-            p999: at(0.999),
-            max: self.latency.as_ref().map_or(0, Histogram::max),
+            p50: us(latency.p50),
+            p90: us(latency.p90),
+            p99: us(latency.p99),
+            p999: us(latency.p999),
+            max: us(latency.max),
         }
-    }
-}
-
-/// How often each failure was answered.
-#[derive(Debug, Default)]
-pub(super) struct Errors(BTreeMap<&'static str, u64>);
-
-impl Errors {
-    pub(super) fn count(&mut self, why: Failure) {
-        *self.0.entry(name_of(why)).or_default() += 1;
-    }
-
-    pub(super) fn sum(&self) -> u64 {
-        self.0.values().sum()
-    }
-
-    pub(super) fn add_to(&self, all: &mut BTreeMap<String, u64>) {
-        for (name, count) in &self.0 {
-            *all.entry((*name).to_owned()).or_default() += count;
-        }
-    }
-}
-
-/// As `$stats` tells it.
-pub(super) const fn name_of(why: Failure) -> &'static str {
-    match why {
-        Failure::Unknown => "unknown",
-        Failure::Undecodable => "undecodable",
-        Failure::Overloaded => "overloaded",
-        Failure::Expired => "expired",
-        Failure::Stopped => "stopped",
-        Failure::WrongCodec => "wrong_codec",
-        Failure::WrongVersion => "wrong_version",
-        Failure::Unencodable => "unencodable",
-        Failure::TooLarge => "too_large",
-        Failure::NoCall => "no_call",
-        Failure::WorkerLost => "worker_lost",
-        Failure::Other(_) => "other",
     }
 }

@@ -4,9 +4,9 @@ use actix::Message;
 use serde::{Deserialize, Serialize};
 
 use super::call::answered;
-use super::stats::name_of;
 use crate::error::ErrorKind;
 use crate::framing::call::{Answer, Failure, failure};
+use crate::tally::name_of;
 
 #[derive(Message, Serialize, Deserialize)]
 #[rtype(result = "()")]

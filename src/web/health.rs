@@ -238,6 +238,17 @@ fn shown(socket: &SocketStatus) -> Value {
         .iter()
         .map(|(counter, value)| (counter.name().to_owned(), value.into()))
         .collect();
+    let us = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+    let latency = socket.latency.map(|latency| {
+        json!({
+            "count": latency.count,
+            "p50_us": us(latency.p50),
+            "p90_us": us(latency.p90),
+            "p99_us": us(latency.p99),
+            "p999_us": us(latency.p999),
+            "max_us": us(latency.max),
+        })
+    });
     json!({
         "id": socket.id.0,
         "name": socket.name,
@@ -260,6 +271,7 @@ fn shown(socket: &SocketStatus) -> Value {
         },
         "in_flight": socket.in_flight,
         "peers": socket.peers,
+        "latency": latency,
         "counters": counters,
     })
 }

@@ -21,6 +21,7 @@ mod interop;
 mod interop_curve;
 mod interop_pairs;
 mod interop_remote;
+mod latency;
 mod linked;
 mod lockstep;
 mod monitor;

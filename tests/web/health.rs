@@ -161,6 +161,12 @@ async fn the_status_has_every_socket_and_its_figures() {
         assert_eq!(second["limits"]["messages"], 5);
         assert_eq!(second["limits"]["overflow"], "reject");
         assert_eq!(second["counters"]["sent"], 1, "{second}");
+        assert_eq!(first["latency"], Value::Null);
+        let latency = &second["latency"];
+        assert_eq!(latency["count"], 1, "{second}");
+        for key in ["p50_us", "p90_us", "p99_us", "p999_us", "max_us"] {
+            assert!(latency[key].as_u64().unwrap() > 0, "{key} of {second}");
+        }
         server.stop().await;
         finish(zmq).await;
     })

@@ -11,6 +11,8 @@ use std::future::ready;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
+#[cfg(feature = "metrics")]
+use actix::Message;
 use actix::{
     Actor, ActorFutureExt, Addr, AsyncContext, Context, Handler, MessageResult, ResponseFuture, fut,
 };
@@ -129,14 +131,17 @@ impl Factory {
         let mistake = mistake.or(mixed_up);
         let context = self.admit(mistake)?;
         let (placement, arbiter) = self.place(&blueprint.placement)?;
-        let shared = Arc::new(Shared::new(
+        let shared = Shared::new(
             self.registry.next_id(),
             blueprint.name.clone(),
             K::TYPE,
             blueprint.limits.clone(),
             blueprint.monitored,
             Arc::clone(&self.family),
-        ));
+        );
+        #[cfg(feature = "metrics")]
+        let shared = shared.serving(K::served(&blueprint.setup));
+        let shared = Arc::new(shared);
         self.family.join(&shared);
         let (opener, opened) = oneshot::channel();
         let origin = Origin { context, linger: self.options.linger, arbiter };
@@ -260,6 +265,25 @@ impl Factory {
             let _ = asker.send(report.clone());
         }
         self.ending = Ending::Done(report);
+    }
+}
+
+/// Asks for what is known of every socket that is not closed.
+#[cfg(feature = "metrics")]
+#[derive(Debug)]
+pub(crate) struct Sockets;
+
+#[cfg(feature = "metrics")]
+impl Message for Sockets {
+    type Result = Vec<Arc<Shared>>;
+}
+
+#[cfg(feature = "metrics")]
+impl Handler<Sockets> for Factory {
+    type Result = MessageResult<Sockets>;
+
+    fn handle(&mut self, _: Sockets, _ctx: &mut Context<Self>) -> Self::Result {
+        MessageResult(self.registry.shared())
     }
 }
 

@@ -43,7 +43,8 @@ pub(super) struct Table {
 pub(super) struct Open {
     /// Absent for the moment between handler and response, and for `do_send`.
     waiter: Waiter,
-    due: Option<Due>,
+    /// Since when its time runs.
+    began: Option<Due>,
     /// In nanoseconds; 0 without one.
     timeout: u64,
     /// Its place in the outbound queue while it has not left.
@@ -52,12 +53,22 @@ pub(super) struct Open {
     pub(super) again: Option<Box<Multipart>>,
     /// Whether it had left once: then nobody can say that it was not served.
     pub(super) left: bool,
+    /// Whether it has a deadline, which is among the others once its time runs.
+    timed: bool,
 }
 
 impl Open {
     pub(super) fn new(again: Option<Multipart>) -> Self {
         let again = again.map(Box::new);
-        Self { waiter: Waiter::Nobody, due: None, timeout: 0, place: None, again, left: false }
+        Self {
+            waiter: Waiter::Nobody,
+            began: None,
+            timeout: 0,
+            place: None,
+            again,
+            left: false,
+            timed: false,
+        }
     }
 
     pub(super) const fn is_awaited(&self) -> bool {
@@ -66,6 +77,11 @@ impl Open {
 
     pub(super) const fn timeout(&self) -> Duration {
         Duration::from_nanos(self.timeout)
+    }
+
+    /// Since when its time runs; nothing before the first turn after it came.
+    pub(super) const fn began(&self) -> Option<Due> {
+        self.began
     }
 
     /// Answers who waits. `None` when nobody does.
@@ -258,10 +274,9 @@ impl Table {
         // A deadline beyond what the clock can tell is none.
         let timeout = timeout.and_then(std::result::Result::ok);
         open.timeout = timeout.unwrap_or(0);
+        open.timed = timeout.is_some();
         let key = self.open.insert(open);
-        if timeout.is_some() {
-            self.fresh.push(key);
-        }
+        self.fresh.push(key);
         key
     }
 
@@ -280,7 +295,7 @@ impl Table {
     /// Takes a request out: whoever has it ends it.
     pub(super) fn close(&mut self, key: Key) -> Option<Open> {
         let open = self.open.remove(key)?;
-        if open.due.is_some() {
+        if open.timed && open.began.is_some() {
             let requests = &self.open;
             self.deadlines.removed(|due, place| is_due(requests, due, place));
         }
@@ -331,14 +346,21 @@ impl Table {
 
     /// The time of those begins to run that have come since the last call.
     pub(super) fn start_clocks(&mut self, now: Instant) {
+        let began = self.moment(now);
         for key in self.fresh.drain(..) {
-            if let Some(open) = self.open.get_mut(key)
-                && let Some(due) = self.deadlines.due(now, open.timeout())
-            {
-                open.due = Some(due);
-                self.deadlines.insert(due, key.place);
+            let Some(open) = self.open.get_mut(key) else { continue };
+            open.began = began;
+            if open.timed {
+                let due = self.deadlines.due(now, open.timeout());
+                open.timed = due.is_some();
+                due.into_iter().for_each(|due| self.deadlines.insert(due, key.place));
             }
         }
+    }
+
+    /// A time as the table counts it.
+    pub(super) fn moment(&self, now: Instant) -> Option<Due> {
+        self.deadlines.due(now, Duration::ZERO)
     }
 
     /// A request whose time is up.
@@ -346,7 +368,7 @@ impl Table {
         let requests = &self.open;
         let place = self.deadlines.pop_due(now, |due, place| is_due(requests, due, place))?;
         let (key, _) = self.open.at(place)?;
-        self.open.get_mut(key)?.due = None;
+        self.open.get_mut(key)?.timed = false;
         Some(key)
     }
 
@@ -356,7 +378,10 @@ impl Table {
 }
 
 fn is_due(requests: &Entries<Open>, due: Due, place: u32) -> bool {
-    requests.at(place).is_some_and(|(_, open)| open.due == Some(due))
+    let is_its = |open: &Open| {
+        open.timed && open.began.and_then(|began| began.after(open.timeout)) == Some(due)
+    };
+    requests.at(place).is_some_and(|(_, open)| is_its(open))
 }
 
 /// What is random in one half of an id that is.

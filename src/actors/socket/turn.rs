@@ -85,7 +85,7 @@ impl<K: Pattern> Socket<K> {
             return Poll::Ready(());
         }
         let now = Instant::now();
-        self.inbound.leave(now);
+        self.inbound.leave(now, &self.around);
         self.set_alarm(now, ctx);
         Poll::Pending
     }
