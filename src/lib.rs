@@ -60,8 +60,8 @@
 //! Behind HTTP, the feature `web` makes responses of failures, and tells probes
 //! how the sockets are: see `actix_zmq::web`.
 //!
-//! Every socket tells how it is ([`Status`]); metrics for Prometheus and others
-//! are in [`observability`].
+//! Every socket tells how it is ([`Status`]); metrics for Prometheus and others,
+//! and traces across processes, are in [`observability`].
 //!
 //! # What is promised
 //!
@@ -154,7 +154,7 @@ pub use options::{
 pub use remote::{
     AskBroker, Bodies, Broker, BrokerBuilder, BrokerReport, Call, Client, DefaultFormat,
     FramesCall, Info, Ping, Raw, Remote, RemoteRecipient, Retry, Route, RouteStats, Routed,
-    Service, ServiceInfo, ServiceStats, Stats, StopBroker, WorkerReport,
+    Service, ServiceInfo, ServiceStats, Stats, StopBroker, Traced, WorkerReport,
 };
 pub use topic::Topic;
 pub use topology::Topology;

@@ -23,14 +23,16 @@ except ImportError:
     pass
 
 
-def call(socket, codec, name, message, timeout):
+def call(socket, codec, name, message, timeout, traceparent=""):
     """The result; docs/wire-format.md says what each field is."""
     write, read = CODECS[codec]
     until = time.monotonic() + timeout
     request, names = uuid.uuid4().bytes, (codec.encode(), name.encode())
     # No flags, not sent before, and a clock that is nobody's.
     header = struct.pack(">2sBBBBBBIQQ", b"AZ", 1, 1, 0, 0, *map(len, names), int(timeout * 1000), 0, 0)
-    socket.send_multipart([request, b"", header + b"".join(names), write(message)])
+    # What the service does belongs to this trace, if there is one.
+    field = struct.pack(">B11sH", 11, b"traceparent", len(traceparent)) + traceparent.encode() if traceparent else b""
+    socket.send_multipart([request, b"", header + b"".join(names) + field, write(message)])
     while socket.poll(max(0, until - time.monotonic()) * 1000):
         answered, _, header, *body = socket.recv_multipart()
         if answered != request:
@@ -49,8 +51,10 @@ if __name__ == "__main__":
     parser.add_argument("message", nargs="?", default="{}", help="in JSON, whatever is sent")
     parser.add_argument("--codec", choices=CODECS, default="json")
     parser.add_argument("--timeout", type=float, default=5, help="in seconds")
+    parser.add_argument("--traceparent", default="", help="of W3C Trace Context")
     args = parser.parse_args()
     dealer = zmq.Context().socket(zmq.DEALER)
     dealer.linger = 0
     dealer.connect(args.endpoint)
-    print(json.dumps(call(dealer, args.codec, args.name, json.loads(args.message), args.timeout)))
+    message = json.loads(args.message)
+    print(json.dumps(call(dealer, args.codec, args.name, message, args.timeout, args.traceparent)))

@@ -20,6 +20,7 @@ use crate::kinds::Requests;
 use crate::messages::{Request, Timeout};
 use crate::multipart::Multipart;
 use crate::remote::call::{Written, answered};
+use crate::remote::trace::{Origin, Trace};
 use crate::remote::{Bodies, Call, Retry, Sendable};
 
 /// The response to a call: parked until the reply, or a task that calls again.
@@ -29,7 +30,7 @@ pub struct Calling<M, B> {
 }
 
 enum State {
-    Once(ReplyingState),
+    Once(ReplyingState, Trace),
     Again(Box<Again>),
 }
 
@@ -39,6 +40,8 @@ struct Again {
     retry: Retry,
     idempotent: bool,
     timeout: Option<Duration>,
+    origin: Origin,
+    trace: Trace,
 }
 
 impl<M, B> fmt::Debug for Calling<M, B> {
@@ -59,15 +62,20 @@ where
         self.breathe(ctx);
         let timeout = self.inbound().timeout(call.timeout);
         let (idempotent, retry) = (call.idempotent, call.retry.take());
+        let origin = std::mem::take(&mut call.origin);
+        let socket = self.shared().name.as_deref();
+        let trace = Trace::call(&origin, || call.wire_name(), socket, retry.is_some());
         let state = match (call.written(), retry) {
             (Ok(written), Some(retry)) => {
-                State::Again(Box::new(Again { written, retry, idempotent, timeout }))
+                let again = Again { written, retry, idempotent, timeout, origin, trace };
+                State::Again(Box::new(again))
             }
-            (Ok(written), None) => {
+            (Ok(mut written), None) => {
+                written.fields = trace.fields(&origin);
                 let begun = self.begin(request_of(written.once(timeout), timeout, idempotent));
-                State::Once(self.replying(begun))
+                State::Once(self.replying(begun), trace)
             }
-            (Err(error), _) => State::Once(self.replying(Err(error))),
+            (Err(error), _) => State::Once(self.replying(Err(error)), trace),
         };
         Calling { state, call: PhantomData }
     }
@@ -92,9 +100,9 @@ where
         asker: Option<OneshotSender<Result<M::Result>>>,
     ) {
         match self.state {
-            State::Once(state) => {
+            State::Once(state, trace) => {
                 state.answer(asker.map(|asker| {
-                    Waiter::Value(Box::new(Awaits::<M, B> { asker, bodies: PhantomData }))
+                    Waiter::Value(Box::new(Awaits::<M, B> { asker, trace, bodies: PhantomData }))
                 }));
             }
             State::Again(again) => {
@@ -108,6 +116,7 @@ where
 /// Who waits for the result of a call.
 struct Awaits<M: Sendable, B> {
     asker: OneshotSender<Result<M::Result>>,
+    trace: Trace,
     bodies: PhantomData<fn(B)>,
 }
 
@@ -117,6 +126,11 @@ impl<M: Sendable, B: Bodies<M>> Awaiting for Awaits<M, B> {
             Ok(frames) => answered::<M, B>(frames),
             Err(error) => (Err(error), None),
         };
+        match &outcome {
+            _ if self.asker.is_closed() => self.trace.cancelled(),
+            Ok(_) => {}
+            Err(error) => self.trace.failed(error.kind()),
+        }
         // Nobody minds if the asker is gone.
         let _ = self.asker.send(outcome);
         unreadable.map_or(Ok(()), Err)
@@ -147,11 +161,15 @@ impl Again {
             let _ = self.attempts::<K, M, B>(&socket).await;
             return;
         };
+        let trace = self.trace.clone();
         let gone = poll_fn(|cx| asker.poll_closed(cx));
         let outcome = match select(pin!(self.attempts::<K, M, B>(&socket)), pin!(gone)).await {
             Either::Left((outcome, _)) => outcome,
-            Either::Right(_) => return,
+            Either::Right(_) => return trace.cancelled(),
         };
+        if let Err(error) = &outcome {
+            trace.failed(error.kind());
+        }
         // Nobody minds if the asker is gone.
         let _ = asker.send(outcome);
     }
@@ -167,6 +185,8 @@ impl Again {
             let left = self.timeout.map(|whole| whole.saturating_sub(began.elapsed()));
             let attempt = self.retry.attempt_timeout(self.timeout);
             let timeout = [left, attempt].into_iter().flatten().min();
+            let trace = self.trace.attempt(self.written.attempts);
+            self.written.fields = trace.fields(&self.origin);
             let parts = self.written.again(timeout);
             let request = request_of(parts, timeout, self.idempotent);
             let error = match socket.send(request).await {
@@ -177,6 +197,8 @@ impl Again {
                     Err(error) => error,
                 },
             };
+            trace.failed(error.kind());
+            drop(trace);
             let attempts = self.written.attempts;
             let Some(delay) = self.retry.after(attempts, error.kind(), self.idempotent) else {
                 return Err(error);

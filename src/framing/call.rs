@@ -25,6 +25,13 @@ const PREFIX: usize = 8;
 #[cfg(test)]
 const TIMES: usize = 4 + 8 + 8;
 
+/// How long the fields of a call are together. Those beyond are neither written nor read.
+#[cfg(any(test, feature = "opentelemetry"))]
+const FIELDS: usize = 8_192;
+/// How many of them are read.
+#[cfg(any(test, feature = "opentelemetry"))]
+const MOST_FIELDS: usize = 16;
+
 /// The codec's name in the envelope of frames that are passed on as they are.
 pub(crate) const RAW: &str = "raw";
 
@@ -109,6 +116,8 @@ pub(crate) struct Call<'a> {
     pub(crate) sent: u64,
     pub(crate) codec: &'a str,
     pub(crate) name: &'a str,
+    /// What else goes along.
+    pub(crate) fields: Fields<'a>,
 }
 
 /// Why frames are no call, or no answer.
@@ -139,6 +148,7 @@ impl<'a> Call<'a> {
             bytes.extend_from_slice(&self.sent.to_be_bytes());
             bytes.extend_from_slice(codec);
             bytes.extend_from_slice(name);
+            bytes.extend_from_slice(self.fields.0);
         })
     }
 
@@ -151,7 +161,7 @@ impl<'a> Call<'a> {
         let (caller, rest) = rest.split_first_chunk::<8>().ok_or(SHORT)?;
         let (sent, rest) = rest.split_first_chunk::<8>().ok_or(SHORT)?;
         let (codec, rest) = text(rest, prefix.codec)?;
-        let (name, _later) = text(rest, prefix.name)?;
+        let (name, fields) = text(rest, prefix.name)?;
         let timeout = u32::from_be_bytes(*timeout);
         Ok(Self {
             idempotent: prefix.flags & IDEMPOTENT != 0,
@@ -161,8 +171,57 @@ impl<'a> Call<'a> {
             sent: u64::from_be_bytes(*sent),
             codec,
             name,
+            fields: Fields(fields),
         })
     }
+}
+
+/// What goes along with a call under keys, such as the context of a trace:
+/// whatever bytes follow the name. Those that are no fields are none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Fields<'a>(&'a [u8]);
+
+impl<'a> Fields<'a> {
+    /// Those that [`add_field`] has written.
+    pub(crate) const fn written(bytes: &'a [u8]) -> Self {
+        Self(bytes)
+    }
+
+    #[cfg(any(test, feature = "opentelemetry"))]
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Keys with their values, up to the first that is none.
+    #[cfg(any(test, feature = "opentelemetry"))]
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a> {
+        let mut rest = self.0.get(..FIELDS).unwrap_or(self.0);
+        std::iter::from_fn(move || {
+            let (length, after) = rest.split_first()?;
+            let (key, after) = text(after, *length).ok().filter(|(key, _)| !key.is_empty())?;
+            let (length, after) = after.split_first_chunk::<2>()?;
+            let (value, after) = after.split_at_checked(u16::from_be_bytes(*length).into())?;
+            rest = after;
+            Some((key, str::from_utf8(value).ok()?))
+        })
+        .take(MOST_FIELDS)
+    }
+}
+
+/// Adds a field to those of a call; `false` if there is no room for it, or its
+/// key is none.
+#[cfg(any(test, feature = "opentelemetry"))]
+pub(crate) fn add_field(fields: &mut Vec<u8>, key: &str, value: &str) -> bool {
+    let lengths = (u8::try_from(key.len()), u16::try_from(value.len()));
+    let (Ok(of_key @ 1..), Ok(of_value)) = lengths else { return false };
+    if fields.len() + 1 + key.len() + 2 + value.len() > FIELDS {
+        return false;
+    }
+    fields.push(of_key);
+    fields.extend_from_slice(key.as_bytes());
+    fields.extend_from_slice(&of_value.to_be_bytes());
+    fields.extend_from_slice(value.as_bytes());
+    true
 }
 
 /// Rounded up, so that a short time is not none, up to 49 days.

@@ -11,9 +11,10 @@ use super::DefaultFormat;
 use super::body::{Bodies, FramesCall, Raw, Remote, Sendable};
 use super::clock::{caller, microseconds};
 use super::retry::Retry;
+use super::trace::Origin;
 use crate::codec::{Format, Undecodable};
 use crate::error::{Error, ErrorKind, Result};
-use crate::framing::call::{self, Answer, Failure, Malformed};
+use crate::framing::call::{self, Answer, Failure, Fields, Malformed};
 use crate::messages::Timeout;
 use crate::multipart::{Frame, Multipart};
 use crate::shield::shielded;
@@ -40,6 +41,9 @@ use crate::shield::shielded;
 /// and those of a [`Request`](crate::Request). The error of the handler itself
 /// is in the result: a message whose result is `Result<T, E>` resolves with
 /// that, and `E` comes across typed.
+///
+/// It belongs to the `tracing` span that is current where it is made, and so does
+/// what serves it; see [`observability`](crate::observability).
 ///
 /// # Cancel safety
 /// As a [`Request`](crate::Request): dropping the future ends the call at once on this
@@ -68,13 +72,14 @@ pub struct Call<M, B = DefaultFormat> {
     pub(crate) timeout: Timeout,
     pub(crate) idempotent: bool,
     pub(crate) retry: Option<Retry>,
+    pub(crate) origin: Origin,
     bodies: PhantomData<fn(B)>,
 }
 
 impl<M: Remote> Call<M> {
     /// A call in [`MessagePack`](crate::MessagePack), under the type's
     /// [`wire_name`](Remote::wire_name), with the socket's timeout.
-    pub const fn new(message: M) -> Self {
+    pub fn new(message: M) -> Self {
         Self::of(message)
     }
 
@@ -86,6 +91,7 @@ impl<M: Remote> Call<M> {
             timeout: self.timeout,
             idempotent: self.idempotent,
             retry: self.retry,
+            origin: self.origin,
             bodies: PhantomData,
         }
     }
@@ -99,13 +105,14 @@ impl Call<FramesCall, Raw> {
 }
 
 impl<M, B> Call<M, B> {
-    pub(crate) const fn of(message: M) -> Self {
+    pub(crate) fn of(message: M) -> Self {
         Self {
             message,
             name: None,
             timeout: Timeout::Socket,
             idempotent: false,
             retry: None,
+            origin: Origin::here(),
             bodies: PhantomData,
         }
     }
@@ -168,12 +175,17 @@ impl<M: Sendable, B: 'static> Message for Call<M, B> {
 }
 
 impl<M: Sendable, B: Bodies<M>> Call<M, B> {
+    /// The name that it goes by.
+    pub(crate) fn wire_name(&self) -> Cow<'static, str> {
+        self.name.clone().unwrap_or_else(B::name)
+    }
+
     /// The message as a body, under its name.
     ///
     /// # Errors
     /// What the codec says, also by panicking.
     pub(crate) fn written(&self) -> Result<Written> {
-        let name = self.name.clone().unwrap_or_else(B::name);
+        let name = self.wire_name();
         if name.len() > 255 {
             let text = format!("a name of {} bytes; 255 may be sent", name.len());
             return Err(Error::new(ErrorKind::InvalidMessage).detail(text));
@@ -184,7 +196,14 @@ impl<M: Sendable, B: Bodies<M>> Call<M, B> {
             let text = error.to_string();
             Error::new(ErrorKind::Encode).detail(text).caused_by(error)
         })?;
-        Ok(Written { name, codec: B::CODEC, idempotent: self.idempotent, body, attempts: 0 })
+        Ok(Written {
+            name,
+            codec: B::CODEC,
+            idempotent: self.idempotent,
+            fields: Vec::new(),
+            body,
+            attempts: 0,
+        })
     }
 
     /// The message itself.
@@ -199,6 +218,8 @@ pub(crate) struct Written {
     name: Cow<'static, str>,
     codec: &'static str,
     idempotent: bool,
+    /// What else goes along in the header.
+    pub(crate) fields: Vec<u8>,
     body: Multipart,
     pub(crate) attempts: u32,
 }
@@ -213,6 +234,7 @@ impl Written {
             sent: microseconds(Instant::now()),
             codec: self.codec,
             name: &self.name,
+            fields: Fields::written(&self.fields),
         };
         header.compose()
     }

@@ -17,6 +17,7 @@ mod service;
 mod stats;
 #[cfg(test)]
 mod tests;
+pub(crate) mod trace;
 #[cfg(any(test, feature = "internals"))]
 pub(crate) mod trial;
 
@@ -29,6 +30,7 @@ pub use retry::Retry;
 pub use route::Route;
 pub use service::{Routed, Service};
 pub use stats::{Info, Ping, RouteStats, ServiceInfo, ServiceStats, Stats};
+pub use trace::Traced;
 
 macro_rules! default_format {
     ($($condition:meta => $format:ty;)+) => {$(

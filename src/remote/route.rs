@@ -9,13 +9,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use actix::Recipient;
-use actix::dev::RecipientRequest;
+use actix::{MailboxError, Message, Recipient};
 use futures::Stream;
 use futures::stream::FuturesUnordered;
 
 use super::body::{Bodies, FramesCall, Remote, Sendable};
 use super::stats::RouteStats;
+use super::trace::{Trace, Traced};
 use crate::framing::call::{Answer, Failure, failure};
 use crate::messages::Responder;
 use crate::multipart::Multipart;
@@ -55,6 +55,7 @@ pub struct Route<M: Sendable> {
 
 enum Target<M: Sendable> {
     Recipient(Recipient<M>),
+    Traced(Recipient<Traced<M>>),
     Inline(Box<dyn FnMut(M) -> M::Result + Send>),
 }
 
@@ -94,8 +95,14 @@ impl<M: Remote> Route<M> {
         Self::new(Target::Recipient(recipient))
     }
 
-    /// To a closure on the socket's own task, which must not take long. A panic
-    /// in it is answered as [`Stopped`](crate::ErrorKind::Stopped).
+    /// To an actor that is to know the span of each call; see [`Traced`].
+    pub const fn traced(recipient: Recipient<Traced<M>>) -> Self {
+        Self::new(Target::Traced(recipient))
+    }
+
+    /// To a closure on the socket's own task, which must not take long. The span
+    /// of the call is the current one there. A panic in it is answered as
+    /// [`Stopped`](crate::ErrorKind::Stopped).
     pub fn inline(closure: impl FnMut(M) -> M::Result + Send + 'static) -> Self {
         Self::new(Target::Inline(Box::new(closure)))
     }
@@ -137,6 +144,7 @@ pub(super) struct Taken {
     pub(super) at: Instant,
     pub(super) expires: Option<Instant>,
     pub(super) responder: Responder,
+    pub(super) trace: Trace,
 }
 
 /// A route of a service, whatever its message is.
@@ -168,18 +176,24 @@ pub(super) struct Typed<M: Sendable, B> {
 /// A call that an actor has, or is to have.
 struct Running<M: Sendable> {
     /// Dropped, the message is not handled any more if it was not yet.
-    request: Option<Pin<Box<RecipientRequest<M>>>>,
+    request: Option<Handling<M>>,
     responder: Option<Responder>,
+    trace: Trace,
     at: Instant,
     expires: Option<Instant>,
     /// Of a call that may expire.
     waker: Option<Waker>,
 }
 
+/// An actor's answer, whatever it was sent.
+type Handling<M> =
+    Pin<Box<dyn Future<Output = Result<<M as Message>::Result, MailboxError>> + Send>>;
+
 /// What became of a call, and who is to be told.
 struct Done<R> {
     outcome: Result<R, Failure>,
     responder: Option<Responder>,
+    trace: Trace,
     at: Instant,
 }
 
@@ -197,7 +211,8 @@ impl<M: Sendable> Future for Running<M> {
                 return Poll::Pending;
             }
         };
-        Poll::Ready(Done { outcome, responder: self.responder.take(), at: self.at })
+        let (responder, trace) = (self.responder.take(), std::mem::take(&mut self.trace));
+        Poll::Ready(Done { outcome, responder, trace, at: self.at })
     }
 }
 
@@ -217,13 +232,14 @@ where
         }
     }
 
-    fn refuse(&mut self, responder: Responder, why: Failure, text: String) {
+    fn refuse(&self, responder: Responder, trace: &Trace, why: Failure, text: String) {
+        trace.refused(why);
         self.tally.refused(why);
         answer(responder, failure(why, text));
     }
 
-    fn done(&mut self, done: Done<M::Result>) {
-        let Done { outcome, responder, at } = done;
+    fn done(&self, done: Done<M::Result>) {
+        let Done { outcome, responder, trace, at } = done;
         let Some(responder) = responder else { return };
         let written = match outcome {
             Ok(result) => shielded(|| B::write_result(&result))
@@ -241,7 +257,7 @@ where
                 frames.extend(body);
                 answer(responder, frames);
             }
-            Err((why, text)) => self.refuse(responder, why, text),
+            Err((why, text)) => self.refuse(responder, &trace, why, text),
         }
     }
 }
@@ -260,33 +276,34 @@ where
         B::CODEC
     }
 
-    fn take(&mut self, Taken { body, at, expires, responder }: Taken) {
+    fn take(&mut self, Taken { body, at, expires, responder, trace }: Taken) {
         self.tally.taken();
         if self.running.len() >= self.limit {
             let text = format!("{} calls are under way", self.limit);
-            return self.refuse(responder, Failure::Overloaded, text);
+            return self.refuse(responder, &trace, Failure::Overloaded, text);
         }
         let message = shielded(|| B::read(body))
             .map_err(|text| format!("panicked: {text}"))
             .and_then(|read| read.map_err(|undecodable| undecodable.error().to_string()));
         let message = match message {
             Ok(message) => message,
-            Err(text) => return self.refuse(responder, Failure::Undecodable, text),
+            Err(text) => return self.refuse(responder, &trace, Failure::Undecodable, text),
         };
-        match &mut self.target {
+        let request: Handling<M> = match &mut self.target {
             Target::Inline(closure) => {
-                let outcome = shielded(|| closure(message)).map_err(|_| Failure::Stopped);
-                self.done(Done { outcome, responder: Some(responder), at });
+                let outcome = trace.in_scope(|| shielded(|| closure(message)));
+                let outcome = outcome.map_err(|_| Failure::Stopped);
+                return self.done(Done { outcome, responder: Some(responder), trace, at });
             }
-            Target::Recipient(recipient) => {
-                let request = Some(Box::pin(recipient.send(message)));
-                let responder = Some(responder);
-                self.running.push(Running { request, responder, at, expires, waker: None });
-                self.tally.set_in_flight(self.running.len());
-                let earliest = [self.next_expiry, expires].into_iter().flatten().min();
-                self.next_expiry = earliest;
+            Target::Recipient(recipient) => Box::pin(recipient.send(message)),
+            Target::Traced(recipient) => {
+                Box::pin(recipient.send(Traced { message, span: trace.span() }))
             }
-        }
+        };
+        let (request, responder) = (Some(request), Some(responder));
+        self.running.push(Running { request, responder, trace, at, expires, waker: None });
+        self.tally.set_in_flight(self.running.len());
+        self.next_expiry = [self.next_expiry, expires].into_iter().flatten().min();
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) {

@@ -14,6 +14,7 @@ use super::body::{Bodies, FramesCall, Raw, Remote, Sendable};
 use super::clock::{Clocks, microseconds};
 use super::route::{Route, Serve, Taken, Typed, answer, expiry};
 use super::stats::{Info, Ping, ServiceInfo, ServiceStats, Stats};
+use super::trace::Trace;
 use crate::codec::{CodecError, Format, Undecodable};
 use crate::deliver::{Gone, IntoReceiver, Outlet, Receiver};
 use crate::error::{Error, ErrorKind};
@@ -301,7 +302,8 @@ impl<F: Format> Serving<F> {
             let text = format!("in {:?}; {:?} is served", call.codec, route.codec());
             return self.refuse(responder, Failure::WrongCodec, text);
         }
-        route.take(Taken { body: frames, at, expires, responder });
+        let trace = Trace::serve(call.fields, call.name, &self.name, length);
+        route.take(Taken { body: frames, at, expires, responder, trace });
     }
 
     /// Answers what the service is asked of itself.

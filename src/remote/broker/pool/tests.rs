@@ -22,6 +22,7 @@ fn call(body: &str, idempotent: bool, timeout: Option<Duration>) -> Multipart {
         sent: 0,
         codec: "json",
         name: "Work",
+        fields: call::Fields::default(),
     };
     [Frame::from("hop"), Frame::empty(), header.compose(), body.into()].into()
 }
