@@ -28,9 +28,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use actix_web::{App, HttpServer, web};
+use actix_zmq::observability::Metrics;
 use actix_zmq::prelude::*;
 use actix_zmq::web::{Dashboard, Health, Intake, Serve};
 use clap::Parser;
+use metrics_exporter_prometheus::PrometheusBuilder;
 use support::{Outcome, print};
 use world::World;
 
@@ -51,12 +53,15 @@ struct Args {
 #[actix::main]
 async fn main() -> Outcome<ExitCode> {
     let args = Args::parse();
+    // Before the first report.
+    let prometheus = web::Data::new(PrometheusBuilder::new().install_recorder()?);
     let zmq = Factory::builder().linger(Duration::from_millis(500)).start();
     let world = web::Data::new(World::open(&zmq, &args.connect).await?);
 
     let serve = Serve::new(zmq.clone()).http(Duration::from_secs(10));
     let ending = web::Data::new(serve.ending());
     let health = Health::of(zmq.clone()).needs_peers("caller").until(serve.ending());
+    let metrics = web::Data::new(Metrics::of(&zmq));
     let dashboard = Dashboard::start(zmq).title("actix-zmq demo");
     let jobs = Intake::push("/jobs", world.jobs.clone()).limit(1024).acks(true);
     let prices = world.prices.clone();
@@ -73,6 +78,8 @@ async fn main() -> Outcome<ExitCode> {
         App::new()
             .app_data(world.clone())
             .app_data(ending.clone())
+            .app_data(metrics.clone())
+            .app_data(prometheus.clone())
             .service(prices.at("/prices"))
             .service(jobs.clone())
             .service(health.clone())

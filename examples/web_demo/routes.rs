@@ -8,9 +8,11 @@ use actix_web::http::StatusCode;
 use actix_web::web::{Data, Json, Path, ServiceConfig, get, post};
 use actix_web::{HttpResponse, Responder, ResponseError};
 use actix_zmq::Info;
+use actix_zmq::observability::Metrics;
 use actix_zmq::prelude::{Call, Error, Restart};
 use actix_zmq::web::{Ending, Problem};
 use futures::future::join_all;
+use metrics_exporter_prometheus::PrometheusHandle;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -21,6 +23,7 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
         .route("/", get().to(async || file("text/html", include_str!("page/index.html"))))
         .route("/demo.css", get().to(async || file("text/css", include_str!("page/demo.css"))))
         .route("/demo.js", get().to(async || file("text/javascript", include_str!("page/demo.js"))))
+        .route("/metrics", get().to(metrics))
         .route("/demo/divide", post().to(divide))
         .route("/demo/who", get().to(who))
         .route("/demo/state", get().to(state))
@@ -32,6 +35,12 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
 fn file(content_type: &str, text: &'static str) -> impl Responder + use<> {
     let content_type = format!("{content_type}; charset=utf-8");
     HttpResponse::Ok().insert_header(("content-type", content_type)).body(text)
+}
+
+/// For Prometheus.
+async fn metrics(metrics: Data<Metrics>, prometheus: Data<PrometheusHandle>) -> String {
+    metrics.report().await;
+    prometheus.render()
 }
 
 /// A division by a worker; dividing twice does no harm.

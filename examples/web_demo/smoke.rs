@@ -27,6 +27,7 @@ pub(crate) async fn all(at: SocketAddr, others: usize) -> Outcome {
     demo.jobs().await?;
     demo.kills().await?;
     demo.slow_subscriber().await?;
+    demo.metrics().await?;
     demo.post("/demo/end", &Value::Null).await?;
     print("ok   the end is asked for")?;
     Ok(())
@@ -190,6 +191,15 @@ impl Demo {
         let (status, told) = self.post("/demo/divide", &divide).await?;
         check(status == 200, "84 / 2 after all that", &told)?;
         print("ok   every socket was killed, and came back")?;
+        Ok(())
+    }
+
+    async fn metrics(&self) -> Outcome {
+        let text = self.get("/metrics").await?;
+        for name in ["messaging_client_operation_duration", "zmq_socket_restarts"] {
+            check(text.contains(name), name, &text)?;
+        }
+        print(&format!("ok   {} lines of metrics", text.lines().count()))?;
         Ok(())
     }
 
