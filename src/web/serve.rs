@@ -310,9 +310,10 @@ impl fmt::Display for Reason {
 pub enum HttpEnd {
     /// All requests under way were answered.
     Finished,
-    /// Some were not when the time was over, and were cut off.
+    /// Some were not when the time was over. They are cut off, or told that the
+    /// sockets have closed.
     TimedOut,
-    /// A further signal came, and cut off what was left.
+    /// A further signal came before all were, with the same consequence.
     CutOff,
 }
 
