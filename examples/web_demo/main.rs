@@ -24,16 +24,20 @@ mod smoke;
 mod support;
 mod world;
 
+use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
+use actix::clock::timeout;
 use actix_web::{App, HttpServer, web};
 use actix_zmq::observability::Metrics;
 use actix_zmq::prelude::*;
-use actix_zmq::web::{Dashboard, Health, Intake, Serve};
+use actix_zmq::web::{Dashboard, Health, Intake, Reason, Serve};
 use clap::Parser;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use support::{Outcome, print};
+use tokio::sync::Notify;
 use world::World;
 
 /// A web service in front of ZeroMQ, with a page to try it on
@@ -98,9 +102,33 @@ async fn main() -> Outcome<ExitCode> {
     }
     let report = served.await??;
     print(report.to_string().trim_end())?;
+    if report.reason == Reason::Asked && !args.smoke {
+        last_words(address, report.to_string()).await?;
+    }
     if args.smoke && !report.is_clean() {
         eprintln!("FAILED not a clean end");
         return Ok(ExitCode::FAILURE);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// For the page that asked for the end: the report, once, where the server was.
+async fn last_words(address: SocketAddr, report: String) -> Outcome {
+    let told = Arc::new(Notify::new());
+    let tell = Arc::clone(&told);
+    let server = HttpServer::new(move || {
+        let (report, tell) = (report.clone(), Arc::clone(&tell));
+        let say = move || {
+            tell.notify_one();
+            std::future::ready(report.clone())
+        };
+        App::new().route("/demo/report", web::get().to(say))
+    });
+    let server = server.workers(1).disable_signals().bind(address)?.run();
+    let handle = server.handle();
+    actix::spawn(server);
+    // Nobody may have waited for it.
+    let _ = timeout(Duration::from_secs(3), told.notified()).await;
+    handle.stop(true).await;
+    Ok(())
 }

@@ -111,7 +111,7 @@ async fn slow(world: Data<World>, pace: Json<Pace>) -> impl Responder {
     HttpResponse::NoContent()
 }
 
-/// The end, after this response: the report is printed where the program runs.
+/// The end, after this response.
 async fn end(ending: Data<Ending>) -> impl Responder {
     ending.begin();
     HttpResponse::Accepted()

@@ -187,7 +187,7 @@ impl fmt::Display for EventKind {
             Self::Up { endpoints } => {
                 f.write_str("up")?;
                 for (index, endpoint) in endpoints.iter().enumerate() {
-                    write!(f, "{}{endpoint}", if index == 0 { ", bound to " } else { ", " })?;
+                    write!(f, "{}{endpoint}", if index == 0 { " at " } else { ", " })?;
                 }
                 Ok(())
             }

@@ -190,6 +190,7 @@ def main(program, shots):
             page.on("dialog", lambda dialog: dialog.accept())
             page.click("#end")
             expect(page.locator("#gone")).to_be_visible(timeout=PATIENCE)
+            until(page, "the report is shown", "() => document.querySelector('#report').textContent.includes('context terminated')")
             page.screenshot(path=shots / "demo-ended.png")
             no_console_errors(but="net::ERR_")
             browser.close()

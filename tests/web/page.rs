@@ -64,7 +64,8 @@ async fn what_is_live_is_the_status_and_the_events_since() {
         };
         let told = eventually_some("it is up again", async || {
             let live = live(0).await;
-            let ups = texts(&live).iter().filter(|text| text.starts_with("up, bound to")).count();
+            let ups =
+                texts(&live).iter().filter(|text| text.starts_with("up at inproc://")).count();
             (ups == 2).then_some(live)
         })
         .await;

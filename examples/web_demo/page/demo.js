@@ -244,9 +244,27 @@ let ending = false;
 function gone() {
   ended = true;
   stream?.close();
+  put("stream", "The stream has ended.");
+  put("ticks", "–");
   byId("gone").hidden = false;
+  report(30);
   for (const control of document.querySelectorAll("main button, main input")) control.disabled = true;
   document.querySelector("iframe").remove();
+}
+
+// The program says it when the sockets have closed, in place of all else.
+async function report(times) {
+  try {
+    const answer = await fetch("demo/report");
+    if (answer.ok) {
+      put("report", await answer.text());
+      byId("report").hidden = false;
+      return;
+    }
+  } catch {
+    // Not yet.
+  }
+  if (times > 0) setTimeout(report, 200, times - 1);
 }
 
 byId("end").addEventListener("click", async () => {
