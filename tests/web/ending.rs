@@ -231,6 +231,29 @@ async fn what_is_named_is_ended_when_nobody_may_connect_any_more() {
     .await;
 }
 
+#[actix::test]
+async fn a_client_that_goes_takes_its_call_along() {
+    within(async {
+        let mut back = Back::new().await;
+        let (Front { at, run }, ending) = front(&back.endpoint, |serve| serve).await;
+        let server = Server::at(at);
+        let asked = server.ask("/slow").await;
+        let held = back.calls(1).await;
+        drop(asked);
+        eventually("the call is given up", async || {
+            let status = server.get("/zmq/status").await.json();
+            let socket = &status["sockets"][0];
+            socket["in_flight"] == 0 && socket["counters"]["cancelled"] == 1
+        })
+        .await;
+        ending.begin();
+        assert!(run.await.unwrap().unwrap().is_clean());
+        drop(held);
+        finish(back.zmq).await;
+    })
+    .await;
+}
+
 #[test]
 #[ignore = "a part of other tests, in a process of its own"]
 fn as_a_child() {
