@@ -90,7 +90,13 @@ async fn main() -> Outcome<ExitCode> {
             .service(dashboard.clone())
             .configure(routes::configure)
     });
-    let server = server.workers(2).bind(("127.0.0.1", args.port))?;
+    let server = match server.workers(2).bind(("127.0.0.1", args.port)) {
+        Ok(server) => server,
+        Err(error) => {
+            eprintln!("port {}: {error}", args.port);
+            return Ok(ExitCode::FAILURE);
+        }
+    };
     let address = server.addrs().first().copied().ok_or("no address")?;
     print(&format!("ready http://{address}/"))?;
 

@@ -1,7 +1,7 @@
 //! What is behind the page.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use actix::clock::sleep;
@@ -27,7 +27,9 @@ const TICK_BYTES: usize = 4 * 1024;
 
 /// The sockets, as HTTP's handlers know them.
 pub(crate) struct World {
-    pub(crate) client: Client,
+    /// Of the broker, and of each service that joins.
+    clients: Vec<Client>,
+    turn: AtomicUsize,
     pub(crate) jobs: Addr<PushSocket>,
     pub(crate) prices: Broadcast,
     pub(crate) gauges: Arc<Gauges>,
@@ -62,14 +64,18 @@ impl World {
             let worker = ReplySocket::join(&*workers).capacity(8).arbiter(name).deliver_to(service);
             kill(&mut sockets, name, open(zmq, worker.name(name)).await?);
         }
-        let mut caller = Client::socket(&*bound(zmq, "broker: clients").await?).name("caller");
-        for other in others {
-            caller = caller.connect(&**other);
-        }
+        let caller = Client::socket(&*bound(zmq, "broker: clients").await?).name("caller");
         let caller = open(zmq, caller).await?;
         kill(&mut sockets, "caller", caller.clone());
         let retry = Retry::attempts(5).first(Duration::from_millis(100));
-        let client = Client::new(caller).timeout(Duration::from_secs(10)).retry(retry);
+        let mut clients = vec![Client::new(caller).timeout(Duration::from_secs(10)).retry(retry)];
+        // A socket for each, or nobody could tell whose calls wait for one that is away.
+        for other in others {
+            let socket = Client::socket(&**other).name(format!("caller: {other}"));
+            let socket = socket.unreachable_after(Duration::from_millis(100));
+            let client = Client::new(open(zmq, socket).await?);
+            clients.push(client.timeout(Duration::from_secs(2)));
+        }
 
         // A price feed, and the one subscription that all browsers share.
         let feed = open(zmq, PubSocket::bind(ANY_PORT).name("prices: feed").monitor(true)).await?;
@@ -100,7 +106,14 @@ impl World {
         kill(&mut sockets, "ticks: reader", open(zmq, reader.deliver_to(receiver)).await?);
         actix::spawn(tick(ticks, Arc::clone(&gauges)));
 
-        Ok(Self { client, jobs, prices, gauges, sockets, _broker: broker })
+        let turn = AtomicUsize::new(0);
+        Ok(Self { clients, turn, jobs, prices, gauges, sockets, _broker: broker })
+    }
+
+    /// All that serve divisions, another one first each time.
+    pub(crate) fn clients(&self) -> impl Iterator<Item = &Client> {
+        let first = self.turn.fetch_add(1, Ordering::Relaxed) % self.clients.len();
+        self.clients.iter().cycle().skip(first).take(self.clients.len())
     }
 }
 
@@ -128,7 +141,7 @@ async fn bound(zmq: &Addr<Factory>, name: &str) -> Outcome<String> {
 }
 
 /// The message of examples/python, too.
-#[derive(Debug, Message, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Message, Serialize, Deserialize)]
 #[rtype(result = "Result<f64, DivisionError>")]
 #[serde(rename = "math.divide")]
 pub(crate) struct Divide {

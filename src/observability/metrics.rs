@@ -99,13 +99,18 @@ impl Metrics {
 
     /// Reports. `false` when the factory has ended.
     async fn told(&self) -> bool {
+        let number = {
+            let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+            told.asked += 1;
+            told.asked
+        };
         let sockets = match self.factory.upgrade() {
             Some(factory) => factory.send(Sockets).await.ok(),
             None => None,
         };
         let goes_on = sockets.is_some();
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        told.tell(&self.labels, sockets.unwrap_or_default());
+        told.tell(&self.labels, number, sockets.unwrap_or_default());
         goes_on
     }
 }
@@ -120,6 +125,9 @@ impl fmt::Debug for Metrics {
 #[derive(Default)]
 struct Told {
     is_described: bool,
+    /// The number of the report that was asked for last, and that of the latest that was told.
+    asked: u64,
+    latest: u64,
     sockets: BTreeMap<SocketId, Known>,
     /// The series of gauges, to be set to zero when nobody has them any more.
     gauges: BTreeSet<(&'static str, Vec<Label>)>,
@@ -153,12 +161,16 @@ impl Gauges {
 }
 
 impl Told {
-    fn tell(&mut self, labels: &[Label], sockets: Vec<Arc<Shared>>) {
+    fn tell(&mut self, labels: &[Label], number: u64, sockets: Vec<Arc<Shared>>) {
         if !std::mem::replace(&mut self.is_described, true) {
             table::ALL.iter().for_each(|row| describe(row));
         }
-        for socket in sockets {
-            self.sockets.entry(socket.id).or_insert_with(|| Known::new(socket, labels));
+        // One that was overtaken may have sockets that have closed and are forgotten.
+        if number > self.latest {
+            self.latest = number;
+            for socket in sockets {
+                self.sockets.entry(socket.id).or_insert_with(|| Known::new(socket, labels));
+            }
         }
         let mut gauges = Gauges::default();
         self.sockets.retain(|_, known| {

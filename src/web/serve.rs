@@ -5,7 +5,7 @@ use std::future::pending;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix::Addr;
 use actix_http::Request;
@@ -14,7 +14,7 @@ use actix_web::body::MessageBody;
 use actix_web::dev::{AppConfig, Response, Server};
 use actix_web::{Error as WebError, HttpServer};
 use tokio::sync::Notify;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use crate::actors::{Factory, Signals};
 use crate::messages::{Shutdown, ShutdownReport};
@@ -104,7 +104,8 @@ impl Serve {
         self
     }
 
-    /// How long requests under way may take to be answered.
+    /// How long requests under way may take to be answered, in whole seconds
+    /// (actix-web knows no others), rounded up.
     ///
     /// # Default
     /// 30 s, as actix-web
@@ -156,8 +157,8 @@ impl Serve {
         S::Service: 'static,
         B: MessageBody + 'static,
     {
-        // Whole seconds, and more than ours: it is we who end the wait.
-        let seconds = self.http.as_secs().saturating_add(2);
+        let seconds = self.http.as_millis().div_ceil(1_000);
+        let seconds = u64::try_from(seconds).unwrap_or(u64::MAX);
         let half_closed = self.half_closed;
         let server = server
             .disable_signals()
@@ -188,14 +189,16 @@ impl Serve {
                 // It goes its way with the order; the server itself is awaited below.
                 drop(handle.stop(true));
                 self.ends.into_iter().for_each(|end| end());
+                let began = Instant::now();
                 let http = if hurried {
                     HttpEnd::CutOff
                 } else {
                     tokio::select! {
-                        ended = timeout(self.http, &mut server) => match ended {
-                            Ok(_) => HttpEnd::Finished,
-                            Err(_) => HttpEnd::TimedOut,
-                        },
+                        // It cuts off what is left when its own time is over.
+                        _ = &mut server => {
+                            let in_time = began.elapsed() < self.http;
+                            if in_time { HttpEnd::Finished } else { HttpEnd::TimedOut }
+                        }
                         _ = next(&mut signals) => HttpEnd::CutOff,
                     }
                 };
@@ -310,10 +313,10 @@ impl fmt::Display for Reason {
 pub enum HttpEnd {
     /// All requests under way were answered.
     Finished,
-    /// Some were not when the time was over. They are cut off, or told that the
-    /// sockets have closed.
+    /// Some were not when the time was over, and were cut off.
     TimedOut,
-    /// A further signal came before all were, with the same consequence.
+    /// A further signal came before all were. They are told that the sockets have
+    /// closed, or cut off when the process ends.
     CutOff,
 }
 

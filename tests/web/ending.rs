@@ -191,7 +191,7 @@ async fn with_notice_it_is_not_ready_and_serves_until_a_further_signal_hurries_i
 async fn a_stream_that_nobody_ends_and_a_request_that_takes_too_long_are_cut_off() {
     within(async {
         let mut back = Back::new().await;
-        let (Front { at, run }, ending) = front(&back.endpoint, |serve| serve.http(ms(100))).await;
+        let (Front { at, run }, ending) = front(&back.endpoint, |serve| serve.http(ms(900))).await;
         let mut stream = Server::at(at).ask("/for-ever").await;
         let mut head = [0; 12];
         stream.read_exact(&mut head).await.unwrap();
@@ -205,9 +205,7 @@ async fn a_stream_that_nobody_ends_and_a_request_that_takes_too_long_are_cut_off
         let served = run.await.unwrap().unwrap();
         assert_eq!((served.reason, served.http), (Reason::Asked, HttpEnd::TimedOut));
         assert!(!served.is_clean());
-        // Cut off, or told that the sockets have closed; whichever comes first.
-        let told = answer(slow).await;
-        assert!(told.as_ref().is_none_or(|response| response.status == 503), "{told:?}");
+        assert!(answer(slow).await.is_none(), "it is cut off");
         drop(held);
         finish(back.zmq).await;
     })

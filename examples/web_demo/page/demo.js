@@ -118,11 +118,15 @@ setInterval(draw, 250);
 let wanted = 0;
 let doneBefore = 0;
 let doneNow = 0;
+let doneAt = 0;
 
 byId("push").addEventListener("click", () => {
   const jobs = 1000;
   let accepted = 0;
   byId("push").disabled = true;
+  byId("accepted").value = 0;
+  byId("done").value = 0;
+  doneAt = performance.now();
   doneBefore = doneNow;
   wanted = jobs;
   const socket = new WebSocket(new URL("jobs", location.href.replace(/^http/, "ws")));
@@ -208,12 +212,16 @@ async function look() {
   try {
     const [state, live] = await Promise.all([ask("demo/state", "GET"), ask("zmq/status", "GET")]);
     const now = performance.now();
+    if (doneNow !== state.jobs_done || byId("accepted").value < wanted) doneAt = now;
     doneNow = state.jobs_done;
     if (wanted > 0) {
       const done = Math.min(wanted, doneNow - doneBefore);
       byId("done").value = done;
       if (done === wanted) {
         put("jobs", `All ${number.format(wanted)} done.`);
+        wanted = 0;
+      } else if (now - doneAt > 3000) {
+        put("jobs", `${number.format(done)} done. The others were lost with the worker that was killed: a PULL has no receipts.`);
         wanted = 0;
       }
     }

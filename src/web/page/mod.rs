@@ -19,8 +19,9 @@ use super::health::{Health, response};
 use crate::actors::Factory;
 use crate::messages::{ConnectionChange, EventKind, SocketEvent, Watch};
 
-/// How many events are kept for whoever opens the page.
-const KEPT: usize = 256;
+/// How many events are kept for whoever opens the page: of connections, of which
+/// there may be many, and as many of all else.
+const KEPT: usize = 128;
 
 const HTML: &str = include_str!("page.html");
 const CSS: &str = include_str!("page.css");
@@ -37,7 +38,7 @@ const SCRIPT: &str = include_str!("page.js");
 /// | `/zmq/live` | what it shows, as JSON: that of `/zmq/status` ([`Health`]), and the events since the number `after` |
 ///
 /// The page asks once a second, while somebody looks at it; nothing is counted
-/// or kept for it but the last 256 events.
+/// or kept for it but the last 256 events, half of them of connections.
 ///
 /// It shows names, endpoints and addresses of peers. Keep it off the public
 /// network, as the status.
@@ -157,16 +158,21 @@ fn file(content_type: &'static str, text: &'static str) -> HttpResponse {
 #[derive(Debug, Default)]
 struct Log {
     last: u64,
-    events: VecDeque<Value>,
+    connections: VecDeque<Value>,
+    others: VecDeque<Value>,
 }
 
 impl Log {
     fn add(&mut self, event: &SocketEvent) {
-        if self.events.len() >= KEPT {
-            self.events.pop_front();
+        let events = match event.kind {
+            EventKind::Connection(_) => &mut self.connections,
+            _ => &mut self.others,
+        };
+        if events.len() >= KEPT {
+            events.pop_front();
         }
         self.last += 1;
-        self.events.push_back(json!({
+        events.push_back(json!({
             "number": self.last,
             "at_ms": milliseconds(SystemTime::now()),
             "socket": event.socket.0,
@@ -179,8 +185,11 @@ impl Log {
     /// Those after a number, or all when it is another process's.
     fn since(&self, number: u64) -> Value {
         let number = if number > self.last { 0 } else { number };
-        let new = |event: &&Value| event["number"].as_u64() > Some(number);
-        self.events.iter().filter(new).cloned().collect()
+        let of = |event: &Value| event["number"].as_u64().unwrap_or(0);
+        let all = self.connections.iter().chain(&self.others);
+        let mut new: Vec<&Value> = all.filter(|event| of(event) > number).collect();
+        new.sort_by_key(|event| of(event));
+        new.into_iter().cloned().collect()
     }
 }
 
@@ -226,5 +235,41 @@ impl Handler<SocketEvent> for Watcher {
 
     fn handle(&mut self, event: SocketEvent, _: &mut Context<Self>) {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).add(&event);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kinds::SocketType;
+    use crate::messages::{ConnectionEvent, SocketId};
+
+    fn event(kind: EventKind) -> SocketEvent {
+        SocketEvent { socket: SocketId(1), socket_type: SocketType::Push, kind }
+    }
+
+    #[test]
+    fn a_flood_of_connections_leaves_what_else_has_happened_and_all_is_in_order() {
+        let mut log = Log::default();
+        log.add(&event(EventKind::Closed));
+        for _ in 0..10 * KEPT {
+            log.add(&event(EventKind::Connection(ConnectionEvent {
+                change: ConnectionChange::Disconnected,
+                endpoint: String::new(),
+                peer: None,
+                times: 1,
+            })));
+        }
+        log.add(&event(EventKind::Closed));
+        let told = log.since(0);
+        let numbers: Vec<u64> = told
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|event| event["number"].as_u64())
+            .collect();
+        assert_eq!(numbers.len(), KEPT + 2);
+        assert!(numbers.is_sorted());
+        assert_eq!((numbers.first(), numbers.last()), (Some(&1), Some(&log.last)));
     }
 }
