@@ -11,8 +11,8 @@ use super::broadcast::{Reader, Said};
 use super::problem::Problem;
 use super::websocket::{self, End, Heard};
 
-/// How long a control frame, which is all that is taken, may be at most.
-const MAX_FRAME: usize = 125;
+/// How long a message may be to be told that none is taken.
+const MAX_MESSAGE: usize = 125;
 
 /// A WebSocket of what the reader reads.
 pub(super) fn response(
@@ -21,13 +21,13 @@ pub(super) fn response(
     mut reader: Reader,
     heartbeat: Duration,
 ) -> Result<HttpResponse, Problem> {
-    let (response, session, stream) = websocket::open(request, payload)?;
+    let (response, session, stream) = websocket::open(request, payload, MAX_MESSAGE)?;
     actix_rt::spawn(async move {
         let heard = Heard::now();
         let ended = reader.ended();
         let end = tokio::select! {
             end = tell(&mut reader, session.clone()) => end,
-            end = listen(stream.max_frame_size(MAX_FRAME), session.clone(), &heard) => end,
+            end = listen(stream, session.clone(), &heard) => end,
             () = ended => End::Away,
             end = heard.nothing_for(heartbeat * 2) => end,
         };

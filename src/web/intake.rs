@@ -136,7 +136,7 @@ impl Intake {
     }
 
     /// How many bytes a body or message may have. More is answered 413, and
-    /// closes a WebSocket with 1009.
+    /// closes a WebSocket with 1009 as soon as it is declared.
     ///
     /// # Default
     /// 256 KiB

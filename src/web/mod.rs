@@ -6,6 +6,7 @@
 mod broadcast;
 mod door;
 mod feed;
+mod frames;
 mod health;
 mod intake;
 mod page;

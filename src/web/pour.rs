@@ -1,9 +1,12 @@
 //! A WebSocket into a socket.
 
+use std::mem;
+use std::str::from_utf8;
 use std::time::Duration;
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use actix_ws::{AggregatedMessage, AggregatedMessageStream, Session};
+use actix_ws::{Item, Message, MessageStream, Session};
+use bytes::{Bytes, BytesMut};
 use serde_json::{Value, json};
 
 use super::door::Seat;
@@ -19,10 +22,7 @@ pub(super) fn response(
     outlet: Outlet,
     settings: Settings,
 ) -> Result<HttpResponse, Problem> {
-    let (response, session, stream) = websocket::open(request, payload)?;
-    let limit = settings.limit;
-    let stream =
-        stream.max_frame_size(limit).aggregate_continuations().max_continuation_size(limit);
+    let (response, session, stream) = websocket::open(request, payload, settings.limit)?;
     actix_rt::spawn(async move {
         let heard = Heard::now();
         // A client that has to wait for the socket is not heard of for so long.
@@ -41,24 +41,30 @@ pub(super) fn response(
 
 /// One message after the other, so that a socket without room slows the client down.
 async fn take(
-    mut stream: AggregatedMessageStream,
+    mut stream: MessageStream,
     mut session: Session,
     outlet: &Outlet,
     settings: &Settings,
     heard: &Heard,
 ) -> End {
     let mut number = 0_u64;
+    let mut pieces = Pieces::default();
     while let Some(message) = stream.recv().await {
         heard.again();
         let body = match message {
-            Ok(AggregatedMessage::Text(text)) => text.into_bytes(),
-            Ok(AggregatedMessage::Binary(bytes)) => bytes,
-            Ok(AggregatedMessage::Ping(bytes)) => match session.pong(&bytes).await {
+            Ok(Message::Text(text)) => text.into_bytes(),
+            Ok(Message::Binary(bytes)) => bytes,
+            Ok(Message::Continuation(piece)) => match pieces.add(piece) {
+                Ok(Some(bytes)) => bytes,
+                Ok(None) => continue,
+                Err(end) => return end,
+            },
+            Ok(Message::Ping(bytes)) => match session.pong(&bytes).await {
                 Ok(()) => continue,
                 Err(_) => return End::Gone,
             },
-            Ok(AggregatedMessage::Pong(_)) => continue,
-            Ok(AggregatedMessage::Close(_)) => return End::Left,
+            Ok(Message::Pong(_) | Message::Nop) => continue,
+            Ok(Message::Close(_)) => return End::Left,
             Err(error) => return End::of(&error),
         };
         let told = match outlet.send(body, settings.within).await {
@@ -87,5 +93,40 @@ async fn ping(mut session: Session, interval: Duration) -> End {
         if session.ping(&[]).await.is_err() {
             return End::Gone;
         }
+    }
+}
+
+/// A message in pieces. They are copied, because each would keep all the memory
+/// that it was received in.
+#[derive(Debug, Default)]
+struct Pieces {
+    text: bool,
+    bytes: BytesMut,
+}
+
+impl Pieces {
+    /// The message, if this is its last piece.
+    fn add(&mut self, piece: Item) -> Result<Option<Bytes>, End> {
+        let (bytes, last) = match piece {
+            Item::FirstText(bytes) => {
+                self.text = true;
+                (bytes, false)
+            }
+            Item::FirstBinary(bytes) => {
+                self.text = false;
+                (bytes, false)
+            }
+            Item::Continue(bytes) => (bytes, false),
+            Item::Last(bytes) => (bytes, true),
+        };
+        self.bytes.extend_from_slice(&bytes);
+        if !last {
+            return Ok(None);
+        }
+        let message = mem::take(&mut self.bytes).freeze();
+        if self.text && from_utf8(&message).is_err() {
+            return Err(End::Malformed);
+        }
+        Ok(Some(message))
     }
 }

@@ -6,10 +6,13 @@ use std::future::pending;
 use std::io::ErrorKind;
 use std::time::Duration;
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::dev::Payload;
+use actix_web::error::PayloadError;
+use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
 use actix_ws::{CloseCode, CloseReason, MessageStream, ProtocolError, Session};
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::frames::{self, Fault};
 use super::problem::Problem;
 
 /// How long a closing word may wait for room.
@@ -20,16 +23,23 @@ pub(super) fn heartbeat(interval: Duration) -> Duration {
     interval.clamp(Duration::from_millis(10), Duration::from_secs(24 * 60 * 60))
 }
 
-/// Answers the handshake.
+/// Answers the handshake. A message may have so many bytes.
 pub(super) fn open(
     request: &HttpRequest,
     payload: web::Payload,
+    limit: usize,
 ) -> Result<(HttpResponse, Session, MessageStream), Problem> {
-    actix_ws::handle(request, payload).map_err(|error| {
+    let mut payload: Payload =
+        Payload::Stream { payload: Box::pin(frames::bounded(payload, limit)) };
+    let opened = web::Payload::from_request(request, &mut payload)
+        .into_inner()
+        .and_then(|payload| actix_ws::handle(request, payload));
+    let (response, session, stream) = opened.map_err(|error| {
         Problem::new(error.error_response().status())
             .detail("This is no request for a WebSocket.")
             .not_retryable()
-    })
+    })?;
+    Ok((response, session, stream.max_frame_size(limit)))
 }
 
 /// Why a WebSocket ends.
@@ -55,10 +65,16 @@ impl End {
     /// Why what was received makes no sense.
     pub(super) fn of(error: &ProtocolError) -> Self {
         match error {
+            ProtocolError::Overflow => Self::TooLong,
             ProtocolError::Io(error) if error.kind() == ErrorKind::InvalidData => Self::Malformed,
-            // Also a message that is too long in pieces; and a connection that
-            // has broken, where nobody is told anything.
-            ProtocolError::Overflow | ProtocolError::Io(_) => Self::TooLong,
+            ProtocolError::Io(error) => {
+                let payload = error.get_ref().and_then(|error| error.downcast_ref());
+                match payload.and_then(|error: &PayloadError| Fault::of(error)) {
+                    Some(Fault::TooLong) => Self::TooLong,
+                    Some(Fault::Malformed) => Self::Malformed,
+                    None => Self::Gone,
+                }
+            }
             _ => Self::Malformed,
         }
     }

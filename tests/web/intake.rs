@@ -17,7 +17,9 @@ use crate::http::{Response, Server, answer, serve};
 use crate::{finish, inproc, ms, open};
 
 /// A PUSH socket and what a PULL socket receives from it.
-async fn jobs(zmq: &Addr<Factory>) -> (Addr<PushSocket>, mpsc::UnboundedReceiver<Multipart>) {
+pub(crate) async fn jobs(
+    zmq: &Addr<Factory>,
+) -> (Addr<PushSocket>, mpsc::UnboundedReceiver<Multipart>) {
     let endpoint = inproc();
     let (tell, told) = mpsc::unbounded();
     let pull = PullSocket::bind(&*endpoint);
@@ -33,7 +35,7 @@ async fn full(zmq: &Addr<Factory>) -> Addr<PushSocket> {
     push
 }
 
-fn serve_intake(intake: &Intake) -> Server {
+pub(crate) fn serve_intake(intake: &Intake) -> Server {
     let intake = intake.clone();
     serve(move |config: &mut ServiceConfig| {
         config.service(intake.clone());
@@ -220,12 +222,25 @@ async fn a_message_in_pieces_is_one_and_has_one_limit() {
         socket.send(piece(b"and ", Data::Continue, false)).await;
         socket.send(piece(b"the same", Data::Continue, true)).await;
         assert_eq!(pulled.next().await.unwrap(), Multipart::from("one and the same"));
+        for (code, ends) in
+            [(Data::Text, [*b"\xc3", *b"\xa4"]), (Data::Binary, [*b"\xff", *b"\xfe"])]
+        {
+            socket.send(piece(&ends[0], code, false)).await;
+            socket.send(piece(&ends[1], Data::Continue, true)).await;
+            assert_eq!(pulled.next().await.unwrap(), Multipart::from(ends.concat()));
+        }
         socket.send(piece(&[b'x'; 600], Data::Binary, false)).await;
         socket.send(piece(&[b'x'; 600], Data::Continue, true)).await;
         assert_eq!(socket.closed().await, 1009);
-        let mut socket = Socket::open(server.at, "/jobs").await;
-        socket.send(piece(b"\xff", Data::Text, true)).await;
-        assert_eq!(socket.closed().await, 1002);
+        let whole = vec![piece(b"\xff", Data::Text, true)];
+        let parts = vec![piece(b"\xff", Data::Text, false), piece(b"", Data::Continue, true)];
+        for no_text in [whole, parts] {
+            let mut socket = Socket::open(server.at, "/jobs").await;
+            for piece in no_text {
+                socket.send(piece).await;
+            }
+            assert_eq!(socket.closed().await, 1002);
+        }
         server.stop().await;
         finish(zmq).await;
     })

@@ -13,6 +13,7 @@ mod disconnect;
 mod ending;
 mod errors;
 mod events;
+mod frames;
 mod health;
 mod http;
 mod intake;
