@@ -123,3 +123,14 @@ fn elements_without_bytes_are_bounded() -> Result<(), CodecError> {
     assert!(Postcard::<Vec<(u8, (), Option<u8>)>>::decode(many).is_ok());
     Ok(())
 }
+
+#[test]
+#[cfg(feature = "json")]
+fn a_number_in_json_is_read_as_it_was_written() {
+    // The last bit of some is lost by readers that are in a hurry.
+    for number in [1_795_307_706.256_360_5, 0.1 + 0.2, f64::MAX, f64::MIN_POSITIVE, 5e-324] {
+        let written = Json(number).encode().unwrap();
+        let Json(read) = Json::<f64>::decode(written).unwrap();
+        assert_eq!(read.to_bits(), number.to_bits(), "{number:?} became {read:?}");
+    }
+}
