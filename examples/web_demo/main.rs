@@ -33,7 +33,7 @@ use actix::clock::timeout;
 use actix_web::{App, HttpServer, web};
 use actix_zmq::observability::Metrics;
 use actix_zmq::prelude::*;
-use actix_zmq::web::{Dashboard, Health, Intake, Reason, Serve};
+use actix_zmq::web::{Dashboard, Health, Intake, Reason, Serve, drop_stalled};
 use clap::Parser;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use support::{Outcome, print};
@@ -90,7 +90,8 @@ async fn main() -> Outcome<ExitCode> {
             .service(dashboard.clone())
             .configure(routes::configure)
     });
-    let server = match server.workers(2).bind(("127.0.0.1", args.port)) {
+    let server = server.workers(2).on_connect(drop_stalled(Duration::from_secs(15)));
+    let server = match server.bind(("127.0.0.1", args.port)) {
         Ok(server) => server,
         Err(error) => {
             eprintln!("port {}: {error}", args.port);

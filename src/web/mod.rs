@@ -14,6 +14,7 @@ mod pour;
 mod problem;
 mod serve;
 mod sse;
+mod stalled;
 mod table;
 mod websocket;
 
@@ -23,3 +24,4 @@ pub use intake::Intake;
 pub use page::Dashboard;
 pub use problem::Problem;
 pub use serve::{Ending, HttpEnd, Reason, Serve, Served};
+pub use stalled::drop_stalled;

@@ -1,12 +1,14 @@
 //! What becomes of a call when the HTTP client does not wait for it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
-use actix_web::web::{Data, ServiceConfig, get, post};
+use actix_web::web::{Bytes, Data, ServiceConfig, get, post};
+use actix_web::{App, HttpResponse, HttpServer};
 use actix_zmq::prelude::*;
+use actix_zmq::web::drop_stalled;
 use futures::StreamExt;
-use futures::channel::mpsc;
+use futures::channel::{mpsc, oneshot};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
@@ -14,6 +16,51 @@ use crate::deadline::{eventually, within};
 use crate::http::{Server, answer, serve_with};
 use crate::service::{Held, Slow, calculator, service};
 use crate::{finish, inproc, ms, open, status};
+
+/// Tells that a response is dropped.
+struct Told(Option<oneshot::Sender<()>>);
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        // It fails when the test is over.
+        let _ = self.0.take().map(|tell| tell.send(()));
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[actix::test]
+async fn a_client_that_does_not_read_is_dropped_where_that_is_asked_for() {
+    within(async {
+        let (tell, told) = oneshot::channel();
+        let told_by = Data::new(Mutex::new(Some(Told(Some(tell)))));
+        // More than the kernel holds, for as long as somebody reads.
+        let endless = async |told_by: Data<Mutex<Option<Told>>>| {
+            let guard = told_by.lock().unwrap().take();
+            let chunks = futures::stream::repeat_with(move || {
+                let _kept = &guard;
+                Ok::<_, Error>(Bytes::from(vec![b'x'; 64 * 1024]))
+            });
+            HttpResponse::Ok().streaming(chunks)
+        };
+        let server = HttpServer::new(move || {
+            App::new().app_data(told_by.clone()).route("/", get().to(endless))
+        })
+        .workers(1)
+        .disable_signals()
+        .on_connect(drop_stalled(ms(1_000)))
+        .bind(("127.0.0.1", 0))
+        .unwrap();
+        let at = server.addrs()[0];
+        let server = server.run();
+        let handle = server.handle();
+        actix::spawn(server);
+        let asked = Server::at(at).ask("/").await;
+        assert_eq!(told.await, Ok(()));
+        drop(asked);
+        handle.stop(true).await;
+    })
+    .await;
+}
 
 /// How many handlers ran to their end.
 #[derive(Clone, Default)]
