@@ -24,7 +24,6 @@ pub(crate) struct Served {
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     requests: AtomicU64,
-    answered: AtomicU64,
     in_flight: AtomicU64,
     errors: Mutex<BTreeMap<&'static str, u64>>,
     latency: Mutex<Times>,
@@ -36,7 +35,6 @@ impl Tally {
     }
 
     pub(crate) fn answered(&self, latency: Duration) {
-        one_more(&self.answered);
         self.latency.lock().unwrap_or_else(PoisonError::into_inner).record(latency);
     }
 
@@ -52,11 +50,6 @@ impl Tally {
     /// Calls that came.
     pub(crate) fn requests(&self) -> u64 {
         self.requests.load(Ordering::Relaxed)
-    }
-
-    /// Calls that were answered with a result.
-    pub(crate) fn results(&self) -> u64 {
-        self.answered.load(Ordering::Relaxed)
     }
 
     pub(crate) fn in_flight(&self) -> u64 {

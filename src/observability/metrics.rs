@@ -145,7 +145,6 @@ struct Known {
 struct KnownRoute {
     labels: Vec<Label>,
     tally: Arc<Tally>,
-    answered: u64,
     errors: BTreeMap<&'static str, u64>,
     times: Times,
 }
@@ -202,7 +201,6 @@ impl Known {
             routes.map(|(route, tally)| KnownRoute {
                 labels: with(labels, [("service", served.name.clone()), ("route", route)]),
                 tally,
-                answered: 0,
                 errors: BTreeMap::new(),
                 times: Times::default(),
             })
@@ -271,11 +269,13 @@ impl KnownRoute {
             counter!(table::CALLS.name, table::CALLS.labels(&self.labels, Some(label)))
                 .increment(calls);
         };
-        let answered = self.tally.results();
-        let grown = answered - std::mem::replace(&mut self.answered, answered);
-        if grown > 0 {
-            ended("answered", grown);
+        let times = self.tally.times();
+        let grown = times.since(&self.times);
+        if grown.count() > 0 {
+            ended("answered", grown.count());
         }
+        record(&table::CALL_TIME, &self.labels, &grown);
+        self.times = times;
         let errors = self.tally.errors();
         for (name, count) in &errors {
             let grown = count - self.errors.get(name).copied().unwrap_or(0);
@@ -284,9 +284,6 @@ impl KnownRoute {
             }
         }
         self.errors = errors;
-        let times = self.tally.times();
-        record(&table::CALL_TIME, &self.labels, &times.since(&self.times));
-        self.times = times;
     }
 }
 
@@ -316,5 +313,36 @@ fn describe(row: &Row) {
         Kind::Counter => describe_counter!(row.name, row.unit, row.meaning),
         Kind::Gauge => describe_gauge!(row.name, row.unit, row.meaning),
         Kind::Histogram => describe_histogram!(row.name, row.unit, row.meaning),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use metrics_util::debugging::{DebugValue, DebuggingRecorder};
+
+    use super::*;
+    use crate::kinds::SocketType;
+    use crate::options::QueueLimits;
+
+    #[test]
+    fn a_report_that_was_overtaken_counts_no_closed_socket_again() {
+        let limits = QueueLimits::default();
+        let (id, family) = (SocketId(1), Arc::default());
+        let shared = Shared::new(id, None, SocketType::Push, limits, false, family);
+        shared.counters.add(Counter::Sent, 100);
+        let shared = Arc::new(shared);
+        let recorder = DebuggingRecorder::new();
+        let mut told = Told::default();
+        metrics::with_local_recorder(&recorder, || {
+            told.tell(&[], 1, vec![Arc::clone(&shared)]);
+            shared.closed(shared.report_now(0, true));
+            told.tell(&[], 3, Vec::new());
+            assert!(told.sockets.is_empty(), "it is forgotten");
+            // Asked for before the socket closed, and told after the one above.
+            told.tell(&[], 2, vec![Arc::clone(&shared)]);
+        });
+        let all = recorder.snapshotter().snapshot().into_vec();
+        let sent = all.iter().find(|(key, ..)| key.key().name() == table::SENT.name);
+        assert_eq!(sent.map(|(.., value)| value), Some(&DebugValue::Counter(100)));
     }
 }

@@ -103,7 +103,7 @@ impl RouteStats {
         Self {
             name: name.to_owned(),
             requests: tally.requests(),
-            answered: tally.results(),
+            answered: latency.count,
             errors: tally.errors().values().sum(),
             in_flight: tally.in_flight(),
             limit: limit as u64,
