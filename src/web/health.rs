@@ -9,7 +9,9 @@ use actix::Addr;
 use actix_web::dev::{AppService, HttpServiceFactory};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, HeaderValue};
-use actix_web::{HttpResponse, Resource, ResponseError, guard, web};
+use actix_web::{
+    FromRequest, Handler, HttpResponse, Resource, Responder, ResponseError, guard, web,
+};
 use serde_json::{Map, Value, json};
 
 use super::problem::Problem;
@@ -147,12 +149,22 @@ impl Health {
         F: Future<Output = Result<Value, Problem>> + 'static,
     {
         let health = self.clone();
-        let asked = guard::Any(guard::Get()).or(guard::Head());
-        web::resource(path).route(web::route().guard(asked).to(move || {
+        read_only(path, move || {
             let told = tell(health.clone());
             async move { response(told.await) }
-        }))
+        })
     }
+}
+
+/// What is at a path for whoever reads; other methods are answered 405.
+pub(super) fn read_only<F, A>(path: &str, handler: F) -> Resource
+where
+    F: Handler<A>,
+    A: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    let asked = guard::Any(guard::Get()).or(guard::Head());
+    web::resource(path).route(web::route().guard(asked).to(handler))
 }
 
 impl HttpServiceFactory for Health {

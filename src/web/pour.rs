@@ -51,9 +51,10 @@ async fn take(
     let mut pieces = Pieces::default();
     while let Some(message) = stream.recv().await {
         heard.again();
+        // Copied: each would keep all the memory that it was received in.
         let body = match message {
-            Ok(Message::Text(text)) => text.into_bytes(),
-            Ok(Message::Binary(bytes)) => bytes,
+            Ok(Message::Text(text)) => Bytes::copy_from_slice(text.as_bytes()),
+            Ok(Message::Binary(bytes)) => Bytes::copy_from_slice(&bytes),
             Ok(Message::Continuation(piece)) => match pieces.add(piece) {
                 Ok(Some(bytes)) => bytes,
                 Ok(None) => continue,
@@ -96,8 +97,7 @@ async fn ping(mut session: Session, interval: Duration) -> End {
     }
 }
 
-/// A message in pieces. They are copied, because each would keep all the memory
-/// that it was received in.
+/// A message in pieces, copied for the same reason.
 #[derive(Debug, Default)]
 struct Pieces {
     text: bool,

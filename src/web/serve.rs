@@ -86,7 +86,7 @@ impl Serve {
         self.ending.clone()
     }
 
-    /// Is called when the server has stopped to take connections. Responses that
+    /// Is called when the server is told to take no more connections. Responses that
     /// would never end, such as streams, are to end here, or else they are cut
     /// off when [`http`](Self::http) is over.
     pub fn ends(mut self, what: impl FnOnce() + 'static) -> Self {
@@ -172,44 +172,35 @@ impl Serve {
         let mut signals = Signals::watch();
         let handle = server.handle();
         let mut server = Box::pin(server);
-        let asked = tokio::select! {
-            ended = &mut server => Err(ended),
-            name = next(&mut signals) => Ok(Reason::Signal(name)),
-            () = self.ending.begun() => Ok(Reason::Asked),
+        let (reason, ended) = tokio::select! {
+            ended = &mut server => (Reason::Server, Some(ended)),
+            name = next(&mut signals) => (Reason::Signal(name), None),
+            () = self.ending.begun() => (Reason::Asked, None),
         };
         self.ending.begin();
-        let (reason, http) = match &asked {
-            Ok(reason) => {
-                tracing::info!(%reason, notice = ?self.notice, "the end of HTTP begins");
-                let hurried = self.notice > Duration::ZERO
-                    && tokio::select! {
-                        () = sleep(self.notice) => false,
-                        _ = next(&mut signals) => true,
-                    };
-                // It goes its way with the order; the server itself is awaited below.
-                drop(handle.stop(true));
-                self.ends.into_iter().for_each(|end| end());
-                let began = Instant::now();
-                let http = if hurried {
-                    HttpEnd::CutOff
-                } else {
-                    tokio::select! {
-                        // It cuts off what is left when its own time is over.
-                        _ = &mut server => {
-                            let in_time = began.elapsed() < self.http;
-                            if in_time { HttpEnd::Finished } else { HttpEnd::TimedOut }
-                        }
-                        _ = next(&mut signals) => HttpEnd::CutOff,
-                    }
-                };
-                (*reason, http)
-            }
-            Err(_) => {
-                self.ends.into_iter().for_each(|end| end());
-                (Reason::Server, HttpEnd::Finished)
-            }
+        tracing::info!(%reason, notice = ?self.notice, "the end of HTTP begins");
+        let hurried = ended.is_none()
+            && self.notice > Duration::ZERO
+            && tokio::select! {
+                () = sleep(self.notice) => false,
+                _ = next(&mut signals) => true,
+            };
+        // The order goes its way; the server itself is awaited below.
+        drop(handle.stop(true));
+        self.ends.into_iter().for_each(|end| end());
+        let began = Instant::now();
+        let http = match &ended {
+            Some(_) => HttpEnd::Finished,
+            None if hurried => HttpEnd::CutOff,
+            None => tokio::select! {
+                // It cuts off what is left when its own time is over.
+                _ = &mut server => {
+                    let in_time = began.elapsed() < self.http;
+                    if in_time { HttpEnd::Finished } else { HttpEnd::TimedOut }
+                }
+                _ = next(&mut signals) => HttpEnd::CutOff,
+            },
         };
-        // Cuts off what is left.
         drop(server);
         tracing::info!(%http, "HTTP has ended");
         let done = self.factory.send(Shutdown::within(self.zmq));
@@ -217,10 +208,8 @@ impl Serve {
             report = done => report.ok(),
             _ = next(&mut signals) => self.factory.send(Shutdown::within(Duration::ZERO)).await.ok(),
         };
-        match asked {
-            Err(Err(error)) => Err(error),
-            Err(Ok(())) | Ok(_) => Ok(Served { reason, http, zmq }),
-        }
+        ended.transpose()?;
+        Ok(Served { reason, http, zmq })
     }
 }
 

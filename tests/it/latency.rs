@@ -25,7 +25,7 @@ where
     assert!((&mut asked).now_or_never().is_none());
     let responder: Responder = hoard.next().await.responder;
     let held = Instant::now();
-    // It has been in flight for as long as this at least.
+    // The clock is the point: it has been in flight for as long as this at least.
     actix::clock::sleep(ms(20)).await;
     let least = held.elapsed();
     responder.reply("y").unwrap();

@@ -13,6 +13,7 @@ use futures::channel::mpsc;
 use futures::future::join_all;
 use futures::{StreamExt, stream};
 use tokio::io::AsyncReadExt;
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use crate::deadline::{eventually, within};
@@ -34,8 +35,13 @@ async fn ping(client: Data<Client>) -> Result<&'static str, Error> {
     client.ping().await.map(|_| "pong")
 }
 
-async fn for_ever() -> HttpResponse {
-    HttpResponse::Ok().streaming(stream::pending::<Result<Bytes, Error>>())
+/// Until somebody stops it.
+async fn for_ever(stop: Data<Notify>) -> HttpResponse {
+    let last = async move {
+        stop.notified().await;
+        Ok::<_, Error>(Bytes::from_static(b"the last word"))
+    };
+    HttpResponse::Ok().streaming(stream::once(last))
 }
 
 /// A server in front of a service, which ends when it is told.
@@ -44,16 +50,18 @@ struct Front {
     run: JoinHandle<std::io::Result<Served>>,
 }
 
-async fn front(endpoint: &str, set: impl FnOnce(Serve) -> Serve) -> (Front, Ending) {
+async fn front(endpoint: &str, set: impl FnOnce(Serve, Data<Notify>) -> Serve) -> (Front, Ending) {
     let zmq = Factory::builder().start();
     let socket = open(&zmq, Client::socket(endpoint).name("service")).await;
     let client = Data::new(Client::new(socket));
-    let serve = set(Serve::new(zmq.clone()));
+    let stop = Data::new(Notify::new());
+    let serve = set(Serve::new(zmq.clone()), stop.clone());
     let ending = serve.ending();
     let health = Health::of(zmq).until(ending.clone());
     let routes = move |config: &mut ServiceConfig| {
         config
             .app_data(client.clone())
+            .app_data(stop.clone())
             .service(health.clone())
             .route("/slow", get().to(slow))
             .route("/ping", get().to(ping))
@@ -191,7 +199,8 @@ async fn with_notice_it_is_not_ready_and_serves_until_a_further_signal_hurries_i
 async fn a_stream_that_nobody_ends_and_a_request_that_takes_too_long_are_cut_off() {
     within(async {
         let mut back = Back::new().await;
-        let (Front { at, run }, ending) = front(&back.endpoint, |serve| serve.http(ms(900))).await;
+        let (Front { at, run }, ending) =
+            front(&back.endpoint, |serve, _| serve.http(ms(900))).await;
         let mut stream = Server::at(at).ask("/for-ever").await;
         let mut head = [0; 12];
         stream.read_exact(&mut head).await.unwrap();
@@ -213,14 +222,18 @@ async fn a_stream_that_nobody_ends_and_a_request_that_takes_too_long_are_cut_off
 }
 
 #[actix::test]
-async fn what_is_named_is_ended_when_nobody_may_connect_any_more() {
+async fn a_stream_that_is_named_ends_and_holds_nobody() {
     within(async {
         let back = Back::new().await;
-        let (tell, told) = futures::channel::oneshot::channel();
-        let ends = |serve: Serve| serve.ends(move || tell.send(()).unwrap());
-        let (Front { run, .. }, ending) = front(&back.endpoint, ends).await;
+        let ends = |serve: Serve, stop: Data<Notify>| serve.ends(move || stop.notify_one());
+        let (Front { at, run }, ending) = front(&back.endpoint, ends).await;
+        let mut stream = Server::at(at).ask("/for-ever").await;
+        let mut head = [0; 12];
+        stream.read_exact(&mut head).await.unwrap();
         ending.begin();
-        told.await.unwrap();
+        let mut rest = String::new();
+        stream.read_to_string(&mut rest).await.unwrap();
+        assert!(rest.contains("the last word"), "{rest}");
         let served = run.await.unwrap().unwrap();
         assert_eq!((served.reason, served.http), (Reason::Asked, HttpEnd::Finished));
         assert!(served.is_clean(), "{served}");
@@ -233,7 +246,7 @@ async fn what_is_named_is_ended_when_nobody_may_connect_any_more() {
 async fn a_client_that_goes_takes_its_call_along() {
     within(async {
         let mut back = Back::new().await;
-        let (Front { at, run }, ending) = front(&back.endpoint, |serve| serve).await;
+        let (Front { at, run }, ending) = front(&back.endpoint, |serve, _| serve).await;
         let server = Server::at(at);
         let asked = server.ask("/slow").await;
         let held = back.calls(1).await;
@@ -258,7 +271,7 @@ fn as_a_child() {
     let Some((role, endpoint)) = role() else { return };
     System::new().block_on(async {
         let notice = if role == "notice" { ms(60_000) } else { ms(0) };
-        let (Front { at, run }, _) = front(&endpoint, |serve| serve.notice(notice)).await;
+        let (Front { at, run }, _) = front(&endpoint, |serve, _| serve.notice(notice)).await;
         tell(format!("ready {at}"));
         let served = run.await.unwrap().unwrap();
         tell(&served);

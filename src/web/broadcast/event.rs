@@ -76,7 +76,7 @@ impl Entry {
                 if let (Some(name), Value::Object(members)) = (name, &mut members) {
                     members.insert("event".to_owned(), name.into());
                 }
-                (sse, members)
+                (sse, members.to_string())
             }
             None => {
                 let mut frames: Vec<Value> = message.body.iter().map(|f| shown(f)).collect();
@@ -85,11 +85,13 @@ impl Entry {
                     _ => Value::Array(frames),
                 };
                 let data = json!({ "topic": topic, "body": body }).to_string();
-                (block(None, &id, &data), json!({ "id": id, "topic": topic, "body": body }))
+                // The same with the id, in which there is nothing to escape.
+                let members = data.strip_prefix('{').unwrap_or_default();
+                (block(None, &id, &data), format!("{{\"id\":\"{id}\",{members}"))
             }
         };
         let topic = message.topic.into_bytes();
-        Self { number, topic, sse: sse.into(), websocket: websocket.to_string().into() }
+        Self { number, topic, sse: sse.into(), websocket: websocket.into() }
     }
 
     pub(super) const fn number(&self) -> u64 {

@@ -11,11 +11,11 @@ use actix_web::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, REFERRER_POLICY,
     X_CONTENT_TYPE_OPTIONS,
 };
-use actix_web::{HttpResponse, Resource, guard, web};
+use actix_web::{HttpResponse, web};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::health::{Health, response};
+use super::health::{Health, read_only, response};
 use crate::actors::Factory;
 use crate::messages::{ConnectionChange, EventKind, SocketEvent, Watch};
 
@@ -99,10 +99,6 @@ impl Dashboard {
             live
         }))
     }
-
-    fn resource(path: &str) -> Resource {
-        web::resource(path).guard(guard::Any(guard::Get()).or(guard::Head()))
-    }
 }
 
 #[derive(Deserialize)]
@@ -119,12 +115,10 @@ impl HttpServiceFactory for Dashboard {
             ("/zmq/page.js", "text/javascript; charset=utf-8", SCRIPT),
         ];
         for (path, content_type, text) in files {
-            Self::resource(path)
-                .to(move || async move { file(content_type, text) })
-                .register(config);
+            read_only(path, move || async move { file(content_type, text) }).register(config);
         }
         let live = move |query: web::Query<After>| self.clone().live(query.after);
-        Self::resource("/zmq/live").to(live).register(config);
+        read_only("/zmq/live", live).register(config);
     }
 }
 
