@@ -101,7 +101,7 @@ impl Multipart {
             List::More(Aligned(frames)) if at + 1 == frames.len() => {
                 frames.pop().map_or_else(Self::new, Self::from)
             }
-            List::More(Aligned(frames)) if at < frames.len() => frames.drain(at..).collect(),
+            List::More(Aligned(frames)) if at < frames.len() => frames.split_off(at).into(),
             List::One(_) if at == 0 => std::mem::take(self),
             _ => Self::new(),
         }
@@ -110,13 +110,25 @@ impl Multipart {
     /// Puts frames in front, without an allocation where there is room.
     pub(crate) fn put_first<const N: usize>(&mut self, frames: [Frame; N]) {
         match &mut self.0 {
-            List::More(Aligned(list)) => drop(list.splice(..0, frames)),
+            List::More(Aligned(list)) => {
+                // There are one or two.
+                frames.into_iter().rev().for_each(|frame| list.insert(0, frame));
+            }
             List::One(frame) => {
                 let mut list = Vec::with_capacity(N + 1);
                 list.extend(frames);
                 list.push(std::mem::take(frame));
                 self.0 = List::More(Aligned(list));
             }
+        }
+    }
+
+    /// Puts the frames of another message behind.
+    pub(crate) fn append(&mut self, other: Self) {
+        match (&mut self.0, other.0) {
+            (_, List::One(frame)) => self.push(frame),
+            (List::More(Aligned(list)), List::More(Aligned(mut more))) => list.append(&mut more),
+            (List::One(_), List::More(Aligned(more))) => self.extend(more),
         }
     }
 

@@ -37,7 +37,7 @@ enum State {
 /// A call that may be made more than once.
 struct Again {
     written: Written,
-    retry: Retry,
+    retry: Box<Retry>,
     idempotent: bool,
     timeout: Option<Duration>,
     origin: Origin,

@@ -80,13 +80,12 @@ pub(crate) fn compose(
 ) -> Result<Multipart, Unframeable> {
     match framing {
         TopicFraming::Frames => {
-            let mut frames = Multipart::with_capacity(1 + body.len());
-            frames.push(topic);
+            let mut frames = body;
             // A lone topic would be read as a tagged frame.
-            if body.is_empty() {
+            if frames.is_empty() {
                 frames.push(Frame::empty());
             }
-            frames.extend(body);
+            frames.put_first([topic]);
             Ok(frames)
         }
         TopicFraming::Tagged { separator } => {

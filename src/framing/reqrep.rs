@@ -53,7 +53,7 @@ pub(crate) fn parse_request(mut frames: Multipart) -> Result<(Multipart, Multipa
 
 /// A reply as it leaves: the envelope of its request, and the parts.
 pub(crate) fn reply(mut envelope: Multipart, parts: Multipart) -> Multipart {
-    envelope.extend(parts);
+    envelope.append(parts);
     envelope
 }
 

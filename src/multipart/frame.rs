@@ -36,22 +36,21 @@ enum Repr {
     Message(sys::Message),
 }
 
-/// How many bytes are kept without an allocation. libzmq keeps as many so, too.
-const SMALL: usize = 31;
-
 /// Above so many bytes a buffer is not copied, and not kept.
 const KEPT: usize = 1_024;
 
-/// Few bytes, such as an id.
+/// Few bytes, such as an id or the header of a call.
 #[derive(Clone)]
+#[repr(C)]
 struct Small {
+    // First, so that they are copied by the pieces in which they were written.
+    bytes: [u8; Frame::SMALL],
     length: u8,
-    bytes: [u8; SMALL],
 }
 
 impl Small {
     fn new(data: &[u8]) -> Option<Self> {
-        let mut bytes = [0; SMALL];
+        let mut bytes = [0; Frame::SMALL];
         bytes.get_mut(..data.len())?.copy_from_slice(data);
         Some(Self { length: u8::try_from(data.len()).ok()?, bytes })
     }
@@ -63,6 +62,9 @@ impl Small {
 }
 
 impl Frame {
+    /// How many bytes are kept without an allocation: as many as there is room for.
+    pub(crate) const SMALL: usize = 63;
+
     /// A frame without bytes, as delimits an envelope.
     #[must_use]
     pub const fn empty() -> Self {
@@ -97,8 +99,8 @@ impl Frame {
     /// A copy of bytes, in libzmq's keeping unless they are few.
     fn copy_of(bytes: &[u8]) -> Self {
         let mut message = sys::Message::blank();
-        match Small::new(bytes) {
-            Some(small) => Self(Repr::Small(Aligned(small))),
+        match Self::small(bytes) {
+            Some(small) => small,
             None if message.copy(bytes).is_ok() => Self(Repr::Message(message)),
             None => Self::from(Bytes::copy_from_slice(bytes)),
         }
@@ -158,6 +160,12 @@ impl Frame {
         }
     }
 
+    /// A copy of bytes that are few.
+    #[inline]
+    pub(crate) fn small(bytes: &[u8]) -> Option<Self> {
+        Small::new(bytes).map(|small| Self(Repr::Small(Aligned(small))))
+    }
+
     /// Room for a frame that is received.
     #[inline]
     pub(crate) const fn place() -> Self {
@@ -173,26 +181,37 @@ impl Frame {
         }
     }
 
-    /// Does what can fail of [`copied`](Self::copied).
+    /// Bytes that libzmq had better copy than be given.
     #[inline]
-    pub(crate) fn prepare(&mut self) -> Result<(), sys::Errno> {
+    pub(crate) fn short(&self) -> Option<&[u8]> {
         match &self.0 {
-            Repr::Bytes(Aligned(bytes)) if bytes.len() > SMALL => self.as_message().map(drop),
-            _ => Ok(()),
+            Repr::Small(Aligned(small)) => Some(small.as_slice()),
+            Repr::Bytes(Aligned(bytes)) if bytes.len() < sys::Message::COPY_BELOW => Some(bytes),
+            Repr::Bytes(_) | Repr::Message(_) => None,
         }
     }
 
-    /// A message with the frame's bytes, which the frame keeps.
+    /// Does what can fail of sending the frame, with which a message ends.
     #[inline]
-    pub(crate) fn copied(&mut self) -> Result<sys::Message, sys::Errno> {
-        let bytes = match &mut self.0 {
-            Repr::Message(message) => return message.duplicate(),
-            Repr::Bytes(Aligned(bytes)) => &bytes[..],
-            Repr::Small(Aligned(small)) => small.as_slice(),
-        };
-        let mut message = sys::Message::blank();
-        message.copy(bytes)?;
-        Ok(message)
+    pub(crate) fn prepare(&mut self) -> Result<(), sys::Errno> {
+        match self.short() {
+            Some(bytes) if bytes.len() <= sys::Message::KEPT => Ok(()),
+            _ => self.as_message().map(drop),
+        }
+    }
+
+    /// Does what can fail of sending a copy of the frame, be it that this is made.
+    #[inline]
+    pub(crate) fn copy_ahead(&mut self) -> Result<Option<sys::Message>, sys::Errno> {
+        match self.short() {
+            Some(bytes) if bytes.len() <= sys::Message::KEPT => Ok(None),
+            Some(bytes) => {
+                let mut copy = sys::Message::blank();
+                copy.copy(bytes)?;
+                Ok(Some(copy))
+            }
+            None => self.as_message().map(|_| None),
+        }
     }
 
     /// A frame that shares `self`'s bytes from now on, for a message that is kept to be sent again.
@@ -320,10 +339,7 @@ impl From<&str> for Frame {
 
 impl From<&[u8]> for Frame {
     fn from(bytes: &[u8]) -> Self {
-        match Small::new(bytes) {
-            Some(small) => Self(Repr::Small(Aligned(small))),
-            None => Self::from(Bytes::copy_from_slice(bytes)),
-        }
+        Self::small(bytes).unwrap_or_else(|| Self::from(Bytes::copy_from_slice(bytes)))
     }
 }
 
@@ -362,7 +378,7 @@ mod tests {
 
     #[test]
     fn a_frame_of_any_size_keeps_its_bytes_when_it_is_sent() -> Result<(), sys::Errno> {
-        for size in [0, 1, SMALL, SMALL + 1, 33, 34, 2_000] {
+        for size in [0, 1, 33, 34, Frame::SMALL, Frame::SMALL + 1, 2_000] {
             let data = vec![7; size];
             for frame in [Frame::from(&data[..]), Frame::from(data.clone())] {
                 for kept in [false, true] {
@@ -370,10 +386,12 @@ mod tests {
                     if kept {
                         frame.as_message()?;
                     }
+                    if let Some(copy) = frame.copy_ahead()? {
+                        assert_eq!(copy.as_slice(), data);
+                    }
+                    assert_eq!((frame.size(), &frame[..]), (size, &data[..]));
                     frame.prepare()?;
-                    let copy = frame.copied()?;
-                    assert_eq!((frame.size(), copy.size()), (size, size));
-                    assert_eq!((&frame[..], copy.as_slice()), (&data[..], &data[..]));
+                    assert_eq!((frame.size(), &frame[..]), (size, &data[..]));
                     assert_eq!(frame.share(), data[..]);
                     assert_eq!(frame.as_message()?.as_slice(), data);
                     assert_eq!(frame.clone().into_bytes(), data);

@@ -71,7 +71,8 @@ pub struct Call<M, B = DefaultFormat> {
     name: Option<Cow<'static, str>>,
     pub(crate) timeout: Timeout,
     pub(crate) idempotent: bool,
-    pub(crate) retry: Option<Retry>,
+    /// Apart, for most calls have none, and each is moved a few times on its way.
+    pub(crate) retry: Option<Box<Retry>>,
     pub(crate) origin: Origin,
     bodies: PhantomData<fn(B)>,
 }
@@ -154,7 +155,7 @@ impl<M, B> Call<M, B> {
     /// # Default
     /// Never
     pub fn retry(mut self, retry: Retry) -> Self {
-        self.retry = Some(retry);
+        self.retry = Some(Box::new(retry));
         self
     }
 }
@@ -244,7 +245,7 @@ impl Written {
         // With room for the request's id and delimiter.
         let mut parts = Multipart::with_capacity(3 + self.body.len());
         parts.push(self.header(timeout));
-        parts.extend(self.body);
+        parts.append(self.body);
         parts
     }
 
@@ -252,7 +253,7 @@ impl Written {
     pub(crate) fn again(&mut self, timeout: Option<Duration>) -> Multipart {
         let mut parts = Multipart::with_capacity(1 + self.body.len());
         parts.push(self.header(timeout));
-        parts.extend(self.body.share());
+        parts.append(self.body.share());
         self.attempts += 1;
         parts
     }

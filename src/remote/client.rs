@@ -55,7 +55,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 pub struct Client<F: Format = DefaultFormat> {
     socket: Addr<RequestSocket>,
     timeout: Timeout,
-    retry: Option<Retry>,
+    retry: Option<Box<Retry>>,
     format: PhantomData<fn(F)>,
 }
 
@@ -101,7 +101,7 @@ impl<F: Format> Client<F> {
     /// How calls are made again; see [`Call::retry`].
     #[must_use]
     pub fn retry(mut self, retry: Retry) -> Self {
-        self.retry = Some(retry);
+        self.retry = Some(Box::new(retry));
         self
     }
 

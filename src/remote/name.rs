@@ -1,9 +1,9 @@
 //! The name that a message type goes by on the wire.
 
 use std::borrow::Cow;
+use std::fmt;
 
-use serde::de::value::Error;
-use serde::de::{DeserializeOwned, Deserializer, Error as _, Visitor};
+use serde::de::{DeserializeOwned, Deserializer, Visitor};
 use serde::forward_to_deserialize_any;
 
 /// The name of a type: what serde calls it, so that `#[serde(rename = "…")]`
@@ -37,18 +37,29 @@ fn without_paths(name: &str) -> String {
 /// A deserializer that learns what it is asked for, and has nothing to give.
 struct Probe<'a>(&'a mut Option<&'static str>);
 
+/// What every probe ends with. It has no text: names are asked for with each call.
+#[derive(Debug, thiserror::Error)]
+#[error("a probe")]
+struct Nothing;
+
+impl serde::de::Error for Nothing {
+    fn custom<T: fmt::Display>(_: T) -> Self {
+        Self
+    }
+}
+
 impl Probe<'_> {
-    fn learn<T>(self, name: &'static str) -> Result<T, Error> {
+    fn learn<T>(self, name: &'static str) -> Result<T, Nothing> {
         *self.0 = Some(name);
-        Err(Error::custom("a probe"))
+        Err(Nothing)
     }
 }
 
 impl<'de> Deserializer<'de> for Probe<'_> {
-    type Error = Error;
+    type Error = Nothing;
 
-    fn deserialize_any<V: Visitor<'de>>(self, _visitor: V) -> Result<V::Value, Error> {
-        Err(Error::custom("a probe"))
+    fn deserialize_any<V: Visitor<'de>>(self, _visitor: V) -> Result<V::Value, Nothing> {
+        Err(Nothing)
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
@@ -56,7 +67,7 @@ impl<'de> Deserializer<'de> for Probe<'_> {
         name: &'static str,
         _fields: &'static [&'static str],
         _visitor: V,
-    ) -> Result<V::Value, Error> {
+    ) -> Result<V::Value, Nothing> {
         self.learn(name)
     }
 
@@ -64,7 +75,7 @@ impl<'de> Deserializer<'de> for Probe<'_> {
         self,
         name: &'static str,
         _visitor: V,
-    ) -> Result<V::Value, Error> {
+    ) -> Result<V::Value, Nothing> {
         self.learn(name)
     }
 
@@ -72,7 +83,7 @@ impl<'de> Deserializer<'de> for Probe<'_> {
         self,
         name: &'static str,
         _visitor: V,
-    ) -> Result<V::Value, Error> {
+    ) -> Result<V::Value, Nothing> {
         self.learn(name)
     }
 
@@ -81,7 +92,7 @@ impl<'de> Deserializer<'de> for Probe<'_> {
         name: &'static str,
         _length: usize,
         _visitor: V,
-    ) -> Result<V::Value, Error> {
+    ) -> Result<V::Value, Nothing> {
         self.learn(name)
     }
 
@@ -90,7 +101,7 @@ impl<'de> Deserializer<'de> for Probe<'_> {
         name: &'static str,
         _variants: &'static [&'static str],
         _visitor: V,
-    ) -> Result<V::Value, Error> {
+    ) -> Result<V::Value, Nothing> {
         self.learn(name)
     }
 

@@ -18,7 +18,7 @@ use super::stats::RouteStats;
 use super::trace::{Trace, Traced};
 use crate::framing::call::{Answer, Failure, failure};
 use crate::messages::Responder;
-use crate::multipart::Multipart;
+use crate::multipart::{Frame, Multipart};
 use crate::shield::shielded;
 use crate::tally::Tally;
 
@@ -170,6 +170,8 @@ pub(super) struct Typed<M: Sendable, B> {
     /// No call expires before this.
     next_expiry: Option<Instant>,
     tally: Arc<Tally>,
+    /// The header of every result.
+    header: Frame,
     bodies: PhantomData<fn(B)>,
 }
 
@@ -228,6 +230,7 @@ where
             running: FuturesUnordered::new(),
             next_expiry: None,
             tally: Arc::default(),
+            header: Answer::Result(B::CODEC).compose(),
             bodies: PhantomData,
         }
     }
@@ -253,8 +256,8 @@ where
             Ok(body) => {
                 self.tally.answered(at.elapsed());
                 let mut frames = Multipart::with_capacity(1 + body.len());
-                frames.push(Answer::Result(B::CODEC).compose());
-                frames.extend(body);
+                frames.push(self.header.clone());
+                frames.append(body);
                 answer(responder, frames);
             }
             Err((why, text)) => self.refuse(responder, &trace, why, text),

@@ -9,10 +9,6 @@ use zmq_sys::zmq_msg_t;
 
 use super::Errno;
 
-/// Below this size a copy into libzmq is cheaper than the allocation and the
-/// call-back that handing over the buffer itself costs.
-const COPY_BELOW: usize = 1024;
-
 /// `ZMQ_SRCFD`, which `zmq-sys` leaves out as libzmq discourages it: the number
 /// may be that of another connection by now.
 const SRCFD: libc::c_int = 2;
@@ -73,15 +69,22 @@ impl Message {
     /// `ENOMEM` when libzmq cannot allocate.
     #[inline]
     pub(crate) fn fill(&mut self, data: &Bytes) -> Result<(), Errno> {
-        if data.len() < COPY_BELOW {
+        if data.len() < Self::COPY_BELOW {
             return self.copy(data);
         }
         *self = Self::shared(data.clone())?;
         Ok(())
     }
 
-    /// As [`fill`](Self::fill), always copied; up to 33 bytes are kept in the
-    /// message itself, so that nothing can fail.
+    /// Below this size a copy into libzmq is cheaper than the allocation and the
+    /// call-back that handing over the buffer itself costs.
+    pub(crate) const COPY_BELOW: usize = 1024;
+
+    /// How many bytes libzmq keeps in the message itself.
+    pub(crate) const KEPT: usize = 33;
+
+    /// As [`fill`](Self::fill), always copied; up to [`KEPT`](Self::KEPT) bytes
+    /// nothing can fail.
     ///
     /// # Errors
     /// As [`fill`](Self::fill).
@@ -158,10 +161,22 @@ impl Message {
         // this pointer although its signature asks for `*mut`.
         unsafe {
             let raw = self.0.as_ptr().cast_mut();
-            let length = zmq_sys::zmq_msg_size(raw);
-            if length == 0 {
-                return &[];
-            }
+            self.slice_of(zmq_sys::zmq_msg_size(raw))
+        }
+    }
+
+    /// As [`as_slice`](Self::as_slice), where the length is known.
+    ///
+    /// # Safety
+    /// So many bytes the message has.
+    #[inline]
+    pub(super) unsafe fn slice_of(&self, length: usize) -> &[u8] {
+        if length == 0 {
+            return &[];
+        }
+        // SAFETY: as in `as_slice`; the caller vouches for the length.
+        unsafe {
+            let raw = self.0.as_ptr().cast_mut();
             slice::from_raw_parts(zmq_sys::zmq_msg_data(raw).cast::<u8>(), length)
         }
     }
@@ -210,6 +225,8 @@ unsafe extern "C" fn release(_data: *mut c_void, hint: *mut c_void) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const COPY_BELOW: usize = Message::COPY_BELOW;
 
     #[test]
     fn a_message_holds_small_and_large_bytes() -> Result<(), Errno> {

@@ -5,7 +5,7 @@
 //! with the draft API it waits for peers that are gone, deaf to its control; in
 //! one without, it polls at full speed while one side has no room.
 
-use std::ffi::{c_int, c_short, c_void};
+use std::ffi::{c_int, c_short};
 use std::ptr;
 
 use zmq_sys::zmq_pollitem_t;
@@ -186,11 +186,5 @@ fn ignore_signals() {
     unsafe {
         libc::sigfillset(all.as_mut_ptr());
         libc::pthread_sigmask(libc::SIG_BLOCK, all.as_ptr(), ptr::null_mut());
-    }
-}
-
-impl Socket {
-    const fn as_ptr(&self) -> *mut c_void {
-        self.0.as_ptr()
     }
 }

@@ -42,6 +42,15 @@ impl SocketType {
     }
 }
 
+const DONTWAIT: c_int = zmq_sys::ZMQ_DONTWAIT as c_int;
+
+/// Of a frame that is sent without waiting.
+#[inline]
+fn flags(more: bool) -> Result<c_int, Errno> {
+    let flags = zmq_sys::ZMQ_DONTWAIT | if more { zmq_sys::ZMQ_SNDMORE } else { 0 };
+    c_int::try_from(flags).map_err(|_| Errno::INVAL)
+}
+
 /// What `ZMQ_EVENTS` said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub(crate) struct Events(pub(crate) u32);
@@ -65,7 +74,19 @@ impl Events {
 }
 
 /// An open socket; closing is asynchronous in libzmq and never waits.
-pub(crate) struct Socket(pub(super) NonNull<c_void>);
+pub(crate) struct Socket {
+    raw: NonNull<c_void>,
+    /// Short frames of several are received in it and copied: it is neither
+    /// initialised nor closed for each of them, and nor are the copies.
+    spare: Message,
+    /// How many bytes are in it.
+    spare_size: usize,
+    /// Whether the last message had several frames, so that the next one may
+    /// begin with an id or a topic.
+    pub(crate) several: bool,
+    /// Whether where a frame came from is nobody's concern, as it is not in a copy.
+    anonymous: bool,
+}
 
 // SAFETY: a socket may migrate between threads with a full fence between uses
 // (`zmq_socket(3)`), which moving a value between threads implies. It is not `Sync`.
@@ -80,7 +101,15 @@ impl Socket {
         let number = c_int::try_from(kind.number()).map_err(|_| Errno::INVAL)?;
         // SAFETY: the context is alive while the reference is.
         let raw = unsafe { zmq_sys::zmq_socket(context.as_ptr(), number) };
-        NonNull::new(raw).map(Self).ok_or_else(Errno::last)
+        let raw = NonNull::new(raw).ok_or_else(Errno::last)?;
+        // Subscriptions are those of a connection.
+        let anonymous = kind != SocketType::XPub;
+        Ok(Self { raw, spare: Message::empty(), spare_size: 0, several: false, anonymous })
+    }
+
+    /// For the calls in this room that take a socket.
+    pub(super) const fn as_ptr(&self) -> *mut c_void {
+        self.raw.as_ptr()
     }
 
     /// The descriptor that becomes readable when the socket has news (`ZMQ_FD`).
@@ -150,7 +179,7 @@ impl Socket {
         // wrote; the socket is open.
         Errno::check(unsafe {
             zmq_sys::zmq_getsockopt(
-                self.0.as_ptr(),
+                self.as_ptr(),
                 number,
                 buffer.as_mut_ptr().cast::<c_void>(),
                 &raw mut size,
@@ -184,7 +213,7 @@ impl Socket {
         // SAFETY: libzmq copies `value.len()` bytes; the socket is open.
         Errno::check(unsafe {
             zmq_sys::zmq_setsockopt(
-                self.0.as_ptr(),
+                self.as_ptr(),
                 number,
                 value.as_ptr().cast::<c_void>(),
                 value.len(),
@@ -271,7 +300,7 @@ impl Socket {
     ) -> Result<(), Errno> {
         let text = CString::new(endpoint).map_err(|_| Errno::INVAL)?;
         // SAFETY: the socket is open and the string ends in NUL and outlives the call.
-        Errno::check(unsafe { call(self.0.as_ptr(), text.as_ptr()) })?;
+        Errno::check(unsafe { call(self.as_ptr(), text.as_ptr()) })?;
         Ok(())
     }
 
@@ -288,7 +317,7 @@ impl Socket {
         // SAFETY: libzmq copies the bytes, which outlive the call; the socket is open.
         Errno::check(unsafe {
             zmq_sys::zmq_send(
-                self.0.as_ptr(),
+                self.as_ptr(),
                 message.as_ptr().cast::<c_void>(),
                 message.len(),
                 flags,
@@ -306,14 +335,14 @@ impl Socket {
         let text = CString::new(endpoint).map_err(|_| Errno::INVAL)?;
         let mask = c_int::try_from(Sign::MASK).map_err(|_| Errno::INVAL)?;
         // SAFETY: the socket is open and the string ends in NUL and outlives the call.
-        Errno::check(unsafe { zmq_sys::zmq_socket_monitor(self.0.as_ptr(), text.as_ptr(), mask) })?;
+        Errno::check(unsafe { zmq_sys::zmq_socket_monitor(self.as_ptr(), text.as_ptr(), mask) })?;
         Ok(())
     }
 
     /// Has libzmq tell no more.
     fn stop_monitor(&self) {
         // SAFETY: the socket is open; a NULL endpoint ends the monitor, if there is one.
-        unsafe { zmq_sys::zmq_socket_monitor(self.0.as_ptr(), std::ptr::null(), 0) };
+        unsafe { zmq_sys::zmq_socket_monitor(self.as_ptr(), std::ptr::null(), 0) };
     }
 
     /// Sends one frame without waiting. On success `frame` is left empty; on
@@ -323,11 +352,10 @@ impl Socket {
     /// `EAGAIN` when it would have to wait, `EHOSTUNREACH`, `ETERM`, `EINTR`.
     #[inline]
     pub(crate) fn send_frame(&mut self, frame: &mut Message, more: bool) -> Result<(), Errno> {
-        let flags = zmq_sys::ZMQ_DONTWAIT | if more { zmq_sys::ZMQ_SNDMORE } else { 0 };
-        let flags = c_int::try_from(flags).map_err(|_| Errno::INVAL)?;
+        let flags = flags(more)?;
         // SAFETY: the message is initialised and stays so: libzmq re-initialises
         // what it has taken.
-        Errno::check(unsafe { zmq_sys::zmq_msg_send(frame.as_mut_ptr(), self.0.as_ptr(), flags) })?;
+        Errno::check(unsafe { zmq_sys::zmq_msg_send(frame.as_mut_ptr(), self.as_ptr(), flags) })?;
         Ok(())
     }
 
@@ -341,6 +369,61 @@ impl Socket {
         Ok(frame)
     }
 
+    /// Sends a copy of the bytes as one frame without waiting. Where
+    /// [libzmq keeps them](Message::KEPT) in the message itself, no memory can be wanting.
+    ///
+    /// # Errors
+    /// As [`send_frame`](Self::send_frame); `ENOMEM`.
+    #[inline]
+    pub(crate) fn send_bytes(&mut self, bytes: &[u8], more: bool) -> Result<(), Errno> {
+        let flags = flags(more)?;
+        // SAFETY: libzmq copies the bytes, which outlive the call; the socket is open.
+        Errno::check(unsafe {
+            zmq_sys::zmq_send(self.as_ptr(), bytes.as_ptr().cast::<c_void>(), bytes.len(), flags)
+        })?;
+        Ok(())
+    }
+
+    /// Receives one frame without waiting, in a message that the socket keeps.
+    /// Returns its size.
+    ///
+    /// # Errors
+    /// As [`receive_into`](Self::receive_into).
+    #[inline]
+    pub(crate) fn receive_spare(&mut self) -> Result<usize, Errno> {
+        self.spare_size = 0;
+        // SAFETY: the message is initialised, and closed by libzmq before it is filled.
+        let size =
+            unsafe { zmq_sys::zmq_msg_recv(self.spare.as_mut_ptr(), self.as_ptr(), DONTWAIT) };
+        self.spare_size = usize::try_from(size).map_err(|_| Errno::last())?;
+        Ok(self.spare_size)
+    }
+
+    /// The bytes that were received so last.
+    #[inline]
+    pub(crate) fn spare_bytes(&self) -> &[u8] {
+        // SAFETY: it is what libzmq said of what it has received.
+        unsafe { self.spare.slice_of(self.spare_size) }
+    }
+
+    /// Whether others follow them in their message.
+    #[inline]
+    pub(crate) fn spare_more(&self) -> bool {
+        self.spare.more()
+    }
+
+    /// Takes what was received so last.
+    pub(crate) fn take_spare(&mut self) -> Message {
+        self.spare_size = 0;
+        std::mem::replace(&mut self.spare, Message::empty())
+    }
+
+    /// Whether a frame may be copied without loss.
+    #[inline]
+    pub(crate) const fn is_anonymous(&self) -> bool {
+        self.anonymous
+    }
+
     /// Receives one frame without waiting, in the room of a [blank](Message::blank)
     /// message. Returns its size.
     ///
@@ -348,17 +431,13 @@ impl Socket {
     /// `EAGAIN` when there is none, `ETERM`, `EINTR`: then the message is empty.
     #[inline]
     pub(crate) fn receive_into(&mut self, frame: &mut Message) -> Result<usize, Errno> {
-        const DONTWAIT: c_int = zmq_sys::ZMQ_DONTWAIT as c_int;
         // SAFETY: the message is initialised first, which cannot fail, and then
         // filled. If it was not blank, what it held is leaked, and no more.
         let size = unsafe {
             zmq_sys::zmq_msg_init(frame.as_mut_ptr());
-            zmq_sys::zmq_msg_recv(frame.as_mut_ptr(), self.0.as_ptr(), DONTWAIT)
+            zmq_sys::zmq_msg_recv(frame.as_mut_ptr(), self.as_ptr(), DONTWAIT)
         };
-        match usize::try_from(size) {
-            Ok(size) => Ok(size),
-            Err(_) => Err(Errno::last()),
-        }
+        usize::try_from(size).map_err(|_| Errno::last())
     }
 }
 
@@ -376,6 +455,6 @@ impl Drop for Socket {
         // SAFETY: open until here, closed once. The only error, ENOTSOCK, is
         // ruled out by ownership. The call hands the socket to libzmq's reaper
         // and returns at once (`zmq_close(3)`).
-        unsafe { zmq_sys::zmq_close(self.0.as_ptr()) };
+        unsafe { zmq_sys::zmq_close(self.as_ptr()) };
     }
 }
