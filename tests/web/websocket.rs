@@ -221,6 +221,38 @@ async fn a_socket_that_does_not_read_is_told_what_it_missed() {
 }
 
 #[actix::test]
+async fn what_comes_while_a_socket_falls_behind_is_read_or_missed() {
+    const MESSAGES: u64 = 20_000;
+    within(async {
+        let stage = Stage::new(|feed| feed.allow("a").queue(1).replay(0)).await;
+        stage.subscribed("a").await;
+        let mut socket = Socket::open(stage.server.at, "/feed").await;
+        let number = |id: &str| id.rsplit_once('-').unwrap().1.parse::<u64>().unwrap();
+        let mut last = number(&socket.until_there().await);
+        for _ in 0..MESSAGES {
+            stage.publisher.do_send(Publish::new("a", Multipart::from("x")));
+        }
+        let mut missed = 0;
+        while last < MESSAGES {
+            let message = &socket.take(1).await[0];
+            let passed = number(message["id"].as_str().unwrap()) - last;
+            match message.get("missed") {
+                Some(messages) => {
+                    assert_eq!(messages, passed, "after {last}");
+                    missed += passed;
+                }
+                None => assert_eq!(passed, 1, "after {last}"),
+            }
+            last += passed;
+        }
+        assert!(missed > 0, "it was never behind");
+        assert_eq!(stage.broadcast.stats().missed, missed);
+        stage.finish().await;
+    })
+    .await;
+}
+
+#[actix::test]
 async fn a_socket_that_does_not_read_is_closed_where_that_is_the_policy() {
     within(async {
         let drop = |feed: actix_zmq::web::BroadcastBuilder| feed.slow(Slow::Drop);

@@ -95,10 +95,7 @@ impl Reader {
 
     fn fall_behind(&mut self, missed: u64) {
         match self.shared.settings.slow {
-            Slow::Skip => {
-                self.shared.log().skip(&mut self.place);
-                self.owed = Some(Some(missed));
-            }
+            Slow::Skip => self.owed = Some(Some(missed)),
             Slow::Drop => {
                 self.shared.dropped.fetch_add(1, Ordering::Relaxed);
                 self.too_slow = true;
