@@ -98,6 +98,11 @@ endpoint_command! {
     /// Stops listening at an endpoint, named as it was bound or as it was
     /// resolved (`zmq_unbind(3)`).
     ///
+    /// libzmq ends the connections that came in there, too, and drops what is
+    /// unsent on them. On a socket that sends messages of several frames, have all
+    /// read that has arrived before you send this: until then libzmq aborts the
+    /// process when a peer goes that a message is half sent to.
+    ///
     /// # Errors
     /// [`NotFound`](crate::ErrorKind::NotFound) when the socket is not bound there;
     /// [`Restarting`](crate::ErrorKind::Restarting) or [`Closed`](crate::ErrorKind::Closed)

@@ -3,13 +3,14 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use actix_zmq::SocketState;
 use actix_zmq::prelude::*;
+use actix_zmq::{IntoReceiver, SocketState};
 use futures::future::join;
 
 use crate::support::process::{Process, role, tell};
 use crate::support::{
-    ANY_PORT, bound, events, eventually, finish, inbox, inproc, ms, open, raw, status, within,
+    ANY_PORT, bound, events, eventually, finish, gated, inbox, inproc, ms, open, raw, status,
+    within,
 };
 
 #[actix::test]
@@ -467,6 +468,44 @@ async fn busy(zmq: &Addr<Factory>) -> (Addr<PushSocket>, Addr<RequestSocket>) {
     (push, request)
 }
 
+#[actix::test]
+async fn both_ends_of_a_busy_connection_may_be_closed_at_once() {
+    // libzmq aborted: `Resource temporarily unavailable (session_base.cpp:260)`.
+    within(async {
+        child("both ends").success().await;
+    })
+    .await;
+}
+
+/// Connections with more under way than their readers take, both ends of which
+/// are closed together, the reader's first.
+async fn both_ends_at_once() {
+    let zmq = Factory::builder().linger(Duration::ZERO).start();
+    let mut pairs = Vec::new();
+    let mut gates = Vec::new();
+    for number in 0..5 {
+        let (reader, gate, mut arrived) = gated::<Pulled>();
+        gates.push(gate);
+        let name = format!("pull {number}");
+        let receiver = reader.recipient::<Pulled>().into_receiver().window(1);
+        let pull = PullSocket::bind(ANY_PORT).name(&*name).hwm(1).deliver_to(receiver);
+        let pull = open(&zmq, pull).await;
+        let push = open(&zmq, PushSocket::connect(bound(&zmq, &name).await)).await;
+        let message = || Push(Multipart::from([&[0_u8; 20_000][..], &b"end"[..]]));
+        push.send(message()).await.unwrap().unwrap();
+        arrived.next().await;
+        for _ in 0..500 {
+            push.send(message()).await.unwrap().unwrap();
+        }
+        pairs.push((pull, push));
+    }
+    for (pull, push) in pairs {
+        pull.do_send(Close::within(Duration::ZERO));
+        push.do_send(Close::within(Duration::ZERO));
+    }
+    finish(zmq).await;
+}
+
 #[test]
 #[ignore = "a part of other tests, in a process of its own"]
 fn as_a_child() {
@@ -498,6 +537,14 @@ fn as_a_child() {
             tell("ready");
             system.run().unwrap();
             tell("the system has ended");
+            return;
+        }
+        "both ends" => {
+            system.block_on(async {
+                for _ in 0..10 {
+                    both_ends_at_once().await;
+                }
+            });
             return;
         }
         "two factories" => {

@@ -107,7 +107,8 @@ impl FactoryBuilder {
     }
 
     /// How long libzmq goes on sending what it has accepted after a socket
-    /// is closed; a socket's own [`linger`](crate::Blueprint::linger) comes first.
+    /// is closed, 20 ms at least; a socket's own [`linger`](crate::Blueprint::linger)
+    /// comes first.
     ///
     /// # Default
     /// 100 ms, as txZMQ
