@@ -12,9 +12,9 @@ use crate::sys;
 
 /// One frame of a message: immutable bytes, without a copy on either side.
 ///
-/// A received frame stays in libzmq's own buffer until it is dropped; a frame
-/// made from [`Bytes`], `Vec<u8>` or `String` is handed to libzmq as it is
-/// (below 1 KiB a copy is cheaper, and made).
+/// A received frame stays in libzmq's own buffer until it is dropped, unless it is
+/// short and one of several, such as a topic; a frame made from [`Bytes`], `Vec<u8>`
+/// or `String` is handed to libzmq as it is (below 1 KiB a copy is cheaper, and made).
 ///
 /// Cloning a frame that was built from bytes shares them. Cloning a *received*
 /// frame copies its bytes; turn it [into `Bytes`](Frame::into_bytes) first when
