@@ -302,7 +302,8 @@ impl fmt::Display for Reason {
 pub enum HttpEnd {
     /// All requests under way were answered.
     Finished,
-    /// Some were not when the time was over, and were cut off.
+    /// Some were not when the time was over, and were cut off, or answered 503 when
+    /// the sockets closed.
     TimedOut,
     /// A further signal came before all were. They are told that the sockets have
     /// closed, or cut off when the process ends.
