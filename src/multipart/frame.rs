@@ -36,9 +36,6 @@ enum Repr {
     Message(sys::Message),
 }
 
-/// Above so many bytes a buffer is not copied, and not kept.
-const KEPT: usize = 1_024;
-
 /// Few bytes, such as an id or the header of a call.
 #[derive(Clone)]
 #[repr(C)]
@@ -88,7 +85,7 @@ impl Frame {
         let mut buffer = BUFFER.take();
         buffer.clear();
         write(&mut buffer)?;
-        if buffer.len() > KEPT {
+        if buffer.len() >= sys::Message::COPY_BELOW {
             return Ok(Self::from(buffer));
         }
         let frame = Self::copy_of(&buffer);
